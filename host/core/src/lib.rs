@@ -1,0 +1,23 @@
+//! The pure part of hookbox: what a webhook must be to be believed, what it
+//! means, and who gets it.
+//!
+//! Data flows through the modules in this order:
+//! [`verify`] (`Received` → [`Verified`](verify::Verified)) →
+//! [`event`] (→ [`Event`](event::Event)) → [`routing`] (→ who is subscribed) →
+//! [`outcome`] (what became of an attempt).
+//!
+//! Invariants:
+//! - Nothing here does I/O, reads a clock or draws random numbers; time and
+//!   randomness are arguments.
+//! - The shared secret ends in [`verify`]: no type that comes after it holds it.
+//! - An [`Event`](event::Event) can be made only from a
+//!   [`Verified`](verify::Verified), and that only by checking a secret.
+
+pub mod event;
+pub mod ids;
+pub mod json;
+pub mod limits;
+pub mod outcome;
+pub mod routing;
+pub mod targetvideo;
+pub mod verify;

@@ -1,0 +1,23 @@
+//! Bounds of the pure part, in one place. Those an operator can change are in
+//! the configuration instead.
+
+/// Levels of nesting that a body may have; the body itself is the first.
+/// The vendor's have 4. Deeper bodies are refused, since code that walks them
+/// (here and in plugins) may recurse.
+pub const NESTING_MAX: usize = 128;
+
+/// Bytes that the pointers in
+/// [`Event::extra`](crate::targetvideo::Event::extra) may take together, in
+/// addition to [`EXTRA_FACTOR`] times the length of the document. Past that,
+/// whole objects and arrays are listed in place of their leaves, so that long
+/// names over many leaves cannot multiply a body's size.
+pub const EXTRA_BYTES: usize = 64 * 1024;
+
+/// See [`EXTRA_BYTES`].
+pub const EXTRA_FACTOR: usize = 4;
+
+/// Characters of a source's or a plugin's name.
+pub const NAME_CHARS_MAX: usize = 64;
+
+/// Bytes of an event's name that appear in a log line.
+pub const EVENT_NAME_LOGGED_BYTES: usize = 128;

@@ -1,0 +1,41 @@
+//! Which plugins an event goes to.
+
+use std::collections::BTreeSet;
+
+use crate::event::Event;
+use crate::ids::SourceName;
+
+/// What a plugin gets: what it asked for, narrowed by what the operator allows.
+/// There is no way to widen one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Subscription {
+    asked: Option<BTreeSet<String>>,
+    events: Option<BTreeSet<String>>,
+    sources: Option<BTreeSet<SourceName>>,
+}
+
+impl Subscription {
+    /// `asked`: the names that the plugin gave; none means every event.
+    /// `events`, `sources`: what the operator narrows it to, where set.
+    pub fn new(
+        asked: impl IntoIterator<Item = String>,
+        events: Option<BTreeSet<String>>,
+        sources: Option<BTreeSet<SourceName>>,
+    ) -> Self {
+        let asked: BTreeSet<String> = asked.into_iter().collect();
+        Self { asked: (!asked.is_empty()).then_some(asked), events, sources }
+    }
+
+    /// Whether the event goes to the plugin.
+    pub fn takes(&self, event: &Event) -> bool {
+        let named = |set: &Option<BTreeSet<String>>| {
+            set.as_ref().is_none_or(|names| names.contains(event.name()))
+        };
+        named(&self.asked)
+            && named(&self.events)
+            && self.sources.as_ref().is_none_or(|sources| sources.contains(event.source()))
+    }
+}
+
+#[cfg(test)]
+mod tests;

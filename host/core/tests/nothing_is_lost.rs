@@ -1,0 +1,182 @@
+//! Whatever the body's shape, each of its leaves is found again in a typed
+//! field or in `extra`, and the document is the body without its secret.
+
+use hookbox_core::event::Event;
+use hookbox_core::targetvideo::{self, EVENT_NAMES};
+use hookbox_core::verify::{Secrets, verify};
+use proptest::prelude::*;
+use serde_json::value::RawValue;
+
+const SECRET: &str = "property-secret";
+
+/// Names that the decoder looks for, so that generated bodies hit its tables,
+/// and some that it does not.
+const NAMES: [&str; 50] = [
+    "data", "response", "Video", "Playlist", "Livestream", "LivestreamSchedule", "livestream",
+    "live_stream_schedule", "EncodingStatus", "encoded", "playlist_videos", "id", "ids", "video_id",
+    "sort", "partner_id", "channel_id", "name", "description", "publish", "tags", "image",
+    "thumbnail", "external_url", "track_all", "sd", "hd", "fhd", "mp3", "uhd", "av1", "invoked_by",
+    "upload_snapshot", "path", "time_from_video", "title", "start", "end_time", "livestream_id",
+    "scope", "method", "api", "timestamp", "new", "a/b", "c~d", "", "ä", "status", "snapshot",
+];
+
+/// JSON text, its members in any order and some of them twice.
+fn json() -> impl Strategy<Value = String> {
+    let scalar = prop_oneof![
+        2 => "[0-9]{4,12}".prop_map(|id| format!("\"{id}\"")),
+        2 => "[1-9][0-9]{3,30}",
+        2 => prop_oneof![Just("\"1\""), Just("\"0\""), Just("0"), Just("1"), Just("true"), Just("false")]
+            .prop_map(str::to_owned),
+        1 => prop_oneof![Just("null"), Just("1e400"), Just("-0.50"), Just("\"\""), Just("\",\"")]
+            .prop_map(str::to_owned),
+        1 => "[0-9]{4,6}(, ?[0-9]{4,6}){1,3},?".prop_map(|ids| format!("\"{ids}\"")),
+        1 => "[a-z\u{e0}-\u{ff}]{5,12}".prop_map(|text| serde_json::to_string(&text).expect("JSON")),
+        1 => Just("\"\\u00e9\\n\\ud83d\\ude00\"".to_owned()),
+    ];
+    scalar.prop_recursive(5, 60, 8, |inner| {
+        let name = prop::sample::select(&NAMES[..]);
+        prop_oneof![
+            4 => prop::collection::vec((name, inner.clone()), 0..8).prop_map(|members| object(&members)),
+            1 => prop::collection::vec(inner, 0..4).prop_map(|items| format!("[{}]", items.join(", "))),
+        ]
+    })
+}
+
+fn object(members: &[(&str, String)]) -> String {
+    let member = |(name, value): &(&str, String)| format!("{}:{value}", serde_json::json!(name));
+    format!("{{{}}}", members.iter().map(member).collect::<Vec<_>>().join(","))
+}
+
+/// A body: an envelope like the vendor's, with generated parts.
+fn body() -> impl Strategy<Value = (String, String)> {
+    let name = prop_oneof![
+        9 => prop::sample::select(&EVENT_NAMES[..]).prop_map(str::to_owned),
+        1 => Just("something_new".to_owned()),
+    ];
+    let model = prop::sample::select(&["Video", "Playlist", "Livestream", "LivestreamSchedule"][..]);
+    let part = (model, json(), prop::collection::vec((prop::sample::select(&NAMES[..]), json()), 0..4))
+        .prop_map(|(model, inner, more)| {
+            let mut members = vec![(model, inner)];
+            members.extend(more);
+            object(&members)
+        });
+    let part = prop_oneof![4 => part, 1 => json()];
+    let others = prop::collection::vec((prop::sample::select(&NAMES[..]), json()), 0..4);
+    (name, part.clone(), part, others, any::<prop::sample::Index>()).prop_map(
+        |(name, data, response, others, at)| {
+            let mut members = vec![("event", format!("\"{name}\"")), ("data", data), ("response", response)];
+            members.extend(others);
+            let without = object(&members);
+            members.insert(at.index(members.len() + 1), ("secret", format!("\"{SECRET}\"")));
+            (object(&members), without)
+        },
+    )
+}
+
+/// Each leaf of a text with its pointer, found without the code under test.
+fn leaves(pointer: &str, json: &str, found: &mut Vec<(String, String)>) {
+    struct Members(Vec<(String, Box<RawValue>)>);
+    impl<'de> serde::Deserialize<'de> for Members {
+        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            struct Each;
+            impl<'de> serde::de::Visitor<'de> for Each {
+                type Value = Members;
+                fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    f.write_str("an object")
+                }
+                fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                    let mut all = Vec::new();
+                    while let Some(member) = map.next_entry()? {
+                        all.push(member);
+                    }
+                    Ok(Members(all))
+                }
+            }
+            deserializer.deserialize_map(Each)
+        }
+    }
+    let before = found.len();
+    if json.starts_with('{') {
+        for (name, value) in serde_json::from_str::<Members>(json).expect("members").0 {
+            let name = name.replace('~', "~0").replace('/', "~1");
+            leaves(&format!("{pointer}/{name}"), value.get(), found);
+        }
+    } else if json.starts_with('[') {
+        let items: Vec<Box<RawValue>> = serde_json::from_str(json).expect("items");
+        for (index, item) in items.iter().enumerate() {
+            leaves(&format!("{pointer}/{index}"), item.get(), found);
+        }
+    }
+    if found.len() == before {
+        found.push((pointer.to_owned(), json.to_owned()));
+    }
+}
+
+/// Whether the typed fields say what the leaf says.
+fn typed(event: &targetvideo::Event, pointer: &str, json: &str) -> bool {
+    let fields = format!("{:?} {:?} {:?} {:?}", event.payload, event.scope, event.method, event.api);
+    let key = pointer.rsplit('/').next().unwrap_or_default();
+    let holds = |text: &str| fields.contains(&format!("{text:?}"));
+    let flag = match json {
+        "true" | "1" | "\"1\"" => Some(true),
+        "false" | "0" | "\"0\"" => Some(false),
+        _ => None,
+    };
+    if let Some(flag) = flag {
+        let named = fields.contains(&format!("{key}: Some({flag})"))
+            || fields.contains(&format!("name: {key:?}, flag: {flag}"))
+            || (pointer == "/api" && event.api == Some(flag));
+        if named {
+            return true;
+        }
+    }
+    if pointer == "/timestamp" && event.timestamp.is_some_and(|t| json.trim_matches('"') == t.to_string()) {
+        return true;
+    }
+    match serde_json::from_str::<String>(json) {
+        Ok(text) => {
+            holds(&text) || {
+                let mut ids = text.split(',').map(str::trim).filter(|id| !id.is_empty()).peekable();
+                ids.peek().is_some() && ids.all(holds)
+            }
+        }
+        Err(_) => holds(json),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3_000))]
+
+    #[test]
+    fn each_leaf_is_in_a_typed_field_or_in_extra((body, without) in body()) {
+        let secrets = Secrets::new([("test", SECRET)]).expect("secrets");
+        let source = "main".parse().expect("a name");
+        let verified = verify(&source, &secrets, body.as_bytes()).expect("verified");
+        prop_assert_eq!(verified.document(), &without, "the document, digit for digit");
+        let event = Event::decode(verified).expect("an event").typed().clone();
+        prop_assert_eq!(&event.document, &without);
+        let shown = format!("{event:?}");
+        prop_assert!(!shown.contains(SECRET), "the secret is still there");
+
+        let mut all = Vec::new();
+        leaves("", &without, &mut all);
+        let extra: Vec<(String, String)> =
+            event.extra.iter().map(|m| (m.pointer.clone(), m.json.clone())).collect();
+        for (pointer, json) in all.iter().filter(|(pointer, _)| pointer != "/event") {
+            let listed = extra.contains(&(pointer.clone(), json.clone()));
+            prop_assert!(
+                listed || typed(&event, pointer, json),
+                "{} = {} is lost in {:#?}", pointer, json, event
+            );
+        }
+        for leaf in &extra {
+            prop_assert!(all.contains(leaf), "{:?} is not in the body", leaf);
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_the_core_panic(body in prop::collection::vec(any::<u8>(), 0..200)) {
+        let secrets = Secrets::new([("test", SECRET)]).expect("secrets");
+        prop_assert!(verify(&"main".parse().expect("a name"), &secrets, &body).is_err());
+    }
+}

@@ -1,0 +1,56 @@
+//! The macro that makes a [`Plugin`](crate::Plugin) the component's export.
+
+/// Exports a type that implements [`Plugin`](crate::Plugin) as the plugin that
+/// this crate is. Its name and version are the crate's own.
+///
+/// Call it once, in a crate whose `Cargo.toml` says
+/// `crate-type = ["cdylib"]`. Outside of WebAssembly it only checks the types,
+/// so that the crate's tests run natively.
+#[macro_export]
+macro_rules! export {
+    ($plugin:ty) => {
+        const _: () = {
+            struct Exported;
+
+            impl $crate::exports::about::Guest for Exported {
+                fn describe() -> $crate::Description {
+                    $crate::exports::describe::<$plugin>(
+                        ::core::env!("CARGO_PKG_NAME"),
+                        ::core::env!("CARGO_PKG_VERSION"),
+                    )
+                }
+            }
+
+            impl $crate::exports::handler::Guest for Exported {
+                fn handle(
+                    event: $crate::Event,
+                    delivery: $crate::Delivery,
+                ) -> ::core::result::Result<(), $crate::Failure> {
+                    <$plugin as $crate::Plugin>::handle(event, delivery)
+                }
+            }
+
+            #[cfg(target_family = "wasm")]
+            $crate::exports::export_guest!(Exported with_types_in $crate::exports::bindings);
+        };
+    };
+}
+
+/// What [`export!`] expands to uses; not for direct use.
+#[doc(hidden)]
+#[allow(missing_docs)]
+pub mod exports {
+    pub use crate::bindings;
+    pub use crate::bindings::export_guest;
+    pub use crate::bindings::exports::hookbox::plugin::about;
+    pub use crate::bindings::exports::hookbox::targetvideo::handler;
+
+    pub fn describe<P: crate::Plugin>(name: &str, version: &str) -> crate::Description {
+        crate::Description {
+            name: name.to_owned(),
+            version: version.to_owned(),
+            events: P::EVENTS.iter().map(|event| (*event).to_owned()).collect(),
+            wants: P::wants(),
+        }
+    }
+}
