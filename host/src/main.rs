@@ -1,1 +1,7 @@
-fn main(){}
+//! Exit codes, nothing else.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hookbox::cli::main()
+}

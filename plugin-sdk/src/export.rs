@@ -31,7 +31,7 @@ macro_rules! export {
             }
 
             #[cfg(target_family = "wasm")]
-            $crate::exports::export_guest!(Exported with_types_in $crate::exports::bindings);
+    $crate::exports::export_guest!(Exported with_types_in $crate::exports::bindings);
         };
     };
 }

@@ -59,15 +59,13 @@ mod subject;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
 
-#[doc(hidden)]
-pub use export::exports;
-pub use bindings::hookbox::plugin::types::{
-    Delivery, Description, Failure, RetryLater, Want,
-};
+pub use bindings::hookbox::plugin::types::{Delivery, Description, Failure, RetryLater, Want};
 pub use bindings::hookbox::targetvideo::events::{
     Deletion, Encoding, EncodingStatus, Event, LivestreamChange, Member, Payload, PlaylistChange,
     PlaylistOrder, PlaylistVideos, Rendition, ScheduleChange, SnapshotChange, VideoChange,
 };
+#[doc(hidden)]
+pub use export::exports;
 pub use subject::{Subject, SubjectKind};
 
 /// A plugin: what it wants, and what it does with it.

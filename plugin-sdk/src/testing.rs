@@ -52,7 +52,8 @@ fn try_event(json: &str) -> Result<Event, String> {
         None => json.to_owned(),
     };
     let named = members.iter().find(|member| member.name == "event");
-    let name = named.and_then(|member| string(member.json)).ok_or("no member `event` with a text")?;
+    let name =
+        named.and_then(|member| string(member.json)).ok_or("no member `event` with a text")?;
     let event = targetvideo::decode(&name, &document).map_err(|e| e.to_string())?;
     Ok(event_to_wit(&event))
 }

@@ -1,1 +1,98 @@
-fn main(){}
+//! Development commands: `cargo xtask demo`, `test` and `guests`.
+//!
+//! Each does all the set-up that it needs on a fresh machine, says what it
+//! does, and fails with a message that says what to do.
+
+#![allow(clippy::print_stdout, reason = "this program talks to its user")]
+
+mod demo;
+mod guests;
+mod server;
+mod test;
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Development commands of hookbox")]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Shows the main job on real input: webhooks in, plugins run, a plugin is swapped
+    Demo {
+        /// End after the show instead of staying up
+        #[arg(long)]
+        once: bool,
+    },
+    /// Runs every test
+    Test,
+    /// Builds the example plugins and those of the tests
+    Guests,
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().verb {
+        Verb::Demo { once } => demo::run(once),
+        Verb::Test => test::run_all(),
+        Verb::Guests => {
+            let components = guests::build()?;
+            println!("The plugins are in {}", components.display());
+            Ok(())
+        }
+    }
+}
+
+/// The project's root.
+fn root() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .canonicalize()
+        .unwrap_or_else(|_| PathBuf::from("."))
+}
+
+/// Where build results go.
+fn target() -> PathBuf {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(folder) => std::path::absolute(&folder).unwrap_or_else(|_| folder.into()),
+        None => root().join("target"),
+    }
+}
+
+/// The cargo that runs this program.
+fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root());
+    command
+}
+
+/// Runs a command that must succeed.
+fn run(command: &mut Command) -> Result<()> {
+    let shown = format!("{command:?}");
+    let status = command.status().with_context(|| format!("cannot start {shown}"))?;
+    if !status.success() {
+        bail!("{shown} failed: {status}");
+    }
+    Ok(())
+}
+
+/// A command's output; it must succeed.
+fn output(command: &mut Command) -> Result<String> {
+    let shown = format!("{command:?}");
+    let output = command.output().with_context(|| format!("cannot start {shown}"))?;
+    if !output.status.success() {
+        bail!("{shown} failed: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
+/// Builds the server and says where it is.
+fn build_server() -> Result<PathBuf> {
+    run(cargo().args(["build", "--quiet", "--package", "hookbox"]))?;
+    Ok(target().join("debug/hookbox"))
+}

@@ -23,7 +23,9 @@ use crate::limits::NESTING_MAX;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SecretsError {
     /// A source without a secret would believe everyone.
-    #[error("no secret is configured: add one to `secrets`, for without one nothing can be verified")]
+    #[error(
+        "no secret is configured: add one to `secrets`, for without one nothing can be verified"
+    )]
     None,
     /// An empty secret would believe everyone who leaves it out.
     #[error("the secret {0:?} is empty")]

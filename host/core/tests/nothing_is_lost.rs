@@ -12,12 +12,56 @@ const SECRET: &str = "property-secret";
 /// Names that the decoder looks for, so that generated bodies hit its tables,
 /// and some that it does not.
 const NAMES: [&str; 50] = [
-    "data", "response", "Video", "Playlist", "Livestream", "LivestreamSchedule", "livestream",
-    "live_stream_schedule", "EncodingStatus", "encoded", "playlist_videos", "id", "ids", "video_id",
-    "sort", "partner_id", "channel_id", "name", "description", "publish", "tags", "image",
-    "thumbnail", "external_url", "track_all", "sd", "hd", "fhd", "mp3", "uhd", "av1", "invoked_by",
-    "upload_snapshot", "path", "time_from_video", "title", "start", "end_time", "livestream_id",
-    "scope", "method", "api", "timestamp", "new", "a/b", "c~d", "", "ä", "status", "snapshot",
+    "data",
+    "response",
+    "Video",
+    "Playlist",
+    "Livestream",
+    "LivestreamSchedule",
+    "livestream",
+    "live_stream_schedule",
+    "EncodingStatus",
+    "encoded",
+    "playlist_videos",
+    "id",
+    "ids",
+    "video_id",
+    "sort",
+    "partner_id",
+    "channel_id",
+    "name",
+    "description",
+    "publish",
+    "tags",
+    "image",
+    "thumbnail",
+    "external_url",
+    "track_all",
+    "sd",
+    "hd",
+    "fhd",
+    "mp3",
+    "uhd",
+    "av1",
+    "invoked_by",
+    "upload_snapshot",
+    "path",
+    "time_from_video",
+    "title",
+    "start",
+    "end_time",
+    "livestream_id",
+    "scope",
+    "method",
+    "api",
+    "timestamp",
+    "new",
+    "a/b",
+    "c~d",
+    "",
+    "ä",
+    "status",
+    "snapshot",
 ];
 
 /// JSON text, its members in any order and some of them twice.
@@ -53,18 +97,21 @@ fn body() -> impl Strategy<Value = (String, String)> {
         9 => prop::sample::select(&EVENT_NAMES[..]).prop_map(str::to_owned),
         1 => Just("something_new".to_owned()),
     ];
-    let model = prop::sample::select(&["Video", "Playlist", "Livestream", "LivestreamSchedule"][..]);
-    let part = (model, json(), prop::collection::vec((prop::sample::select(&NAMES[..]), json()), 0..4))
-        .prop_map(|(model, inner, more)| {
-            let mut members = vec![(model, inner)];
-            members.extend(more);
-            object(&members)
-        });
+    let model =
+        prop::sample::select(&["Video", "Playlist", "Livestream", "LivestreamSchedule"][..]);
+    let part =
+        (model, json(), prop::collection::vec((prop::sample::select(&NAMES[..]), json()), 0..4))
+            .prop_map(|(model, inner, more)| {
+                let mut members = vec![(model, inner)];
+                members.extend(more);
+                object(&members)
+            });
     let part = prop_oneof![4 => part, 1 => json()];
     let others = prop::collection::vec((prop::sample::select(&NAMES[..]), json()), 0..4);
     (name, part.clone(), part, others, any::<prop::sample::Index>()).prop_map(
         |(name, data, response, others, at)| {
-            let mut members = vec![("event", format!("\"{name}\"")), ("data", data), ("response", response)];
+            let mut members =
+                vec![("event", format!("\"{name}\"")), ("data", data), ("response", response)];
             members.extend(others);
             let without = object(&members);
             members.insert(at.index(members.len() + 1), ("secret", format!("\"{SECRET}\"")));
@@ -84,7 +131,10 @@ fn leaves(pointer: &str, json: &str, found: &mut Vec<(String, String)>) {
                 fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                     f.write_str("an object")
                 }
-                fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                fn visit_map<A: serde::de::MapAccess<'de>>(
+                    self,
+                    mut map: A,
+                ) -> Result<Members, A::Error> {
                     let mut all = Vec::new();
                     while let Some(member) = map.next_entry()? {
                         all.push(member);
@@ -114,7 +164,8 @@ fn leaves(pointer: &str, json: &str, found: &mut Vec<(String, String)>) {
 
 /// Whether the typed fields say what the leaf says.
 fn typed(event: &targetvideo::Event, pointer: &str, json: &str) -> bool {
-    let fields = format!("{:?} {:?} {:?} {:?}", event.payload, event.scope, event.method, event.api);
+    let fields =
+        format!("{:?} {:?} {:?} {:?}", event.payload, event.scope, event.method, event.api);
     let key = pointer.rsplit('/').next().unwrap_or_default();
     let holds = |text: &str| fields.contains(&format!("{text:?}"));
     let flag = match json {
@@ -130,7 +181,9 @@ fn typed(event: &targetvideo::Event, pointer: &str, json: &str) -> bool {
             return true;
         }
     }
-    if pointer == "/timestamp" && event.timestamp.is_some_and(|t| json.trim_matches('"') == t.to_string()) {
+    if pointer == "/timestamp"
+        && event.timestamp.is_some_and(|t| json.trim_matches('"') == t.to_string())
+    {
         return true;
     }
     match serde_json::from_str::<String>(json) {

@@ -40,7 +40,8 @@ fn nesting_is_taken_up_to_its_limit() {
 
 #[test]
 fn lone_surrogates_are_refused_wherever_they_stand() {
-    for text in [r#"{"a":"\ud800"}"#, r#"["\udc00x"]"#, r#"{"\ud800":1}"#, r#"[["\ud800\ud800"]]"#] {
+    for text in [r#"{"a":"\ud800"}"#, r#"["\udc00x"]"#, r#"{"\ud800":1}"#, r#"[["\ud800\ud800"]]"#]
+    {
         assert_eq!(Node::parse(text).err(), Some(JsonError::LoneSurrogate), "{text}");
     }
 }

@@ -125,7 +125,8 @@ fn deletion(root: &Node<'_>, model: &str) -> Deletion {
 }
 
 fn encoding(root: &Node<'_>) -> Encoding {
-    let status = Places::at(root, &[&["response", "EncodingStatus"], &["data", "Video", "encoded"]]);
+    let status =
+        Places::at(root, &[&["response", "EncodingStatus"], &["data", "Video", "encoded"]]);
     let status = EncodingStatus {
         track_all: status.get("track_all").read(flag),
         sd: status.get("sd").read(flag),
@@ -153,8 +154,19 @@ fn encoding(root: &Node<'_>) -> Encoding {
 /// Flags under names that have no field.
 fn more_renditions(status: &Places<'_, '_>) -> Vec<Rendition> {
     const FIELDS: [&str; 13] = [
-        "track_all", "sd", "ld", "hsd", "hd", "fhd", "streaming", "snapshot", "thumb", "vtt",
-        "webp", "ogg", "mp3",
+        "track_all",
+        "sd",
+        "ld",
+        "hsd",
+        "hd",
+        "fhd",
+        "streaming",
+        "snapshot",
+        "thumb",
+        "vtt",
+        "webp",
+        "ogg",
+        "mp3",
     ];
     let mut seen = std::collections::HashSet::new();
     let mut more = Vec::new();
@@ -220,10 +232,7 @@ fn playlist_videos(root: &Node<'_>) -> PlaylistVideos {
 fn playlist_order(root: &Node<'_>) -> PlaylistOrder {
     let sort =
         Places::at(root, &[&["data", "Playlist", "sort"], &["response", "Playlist", "sort"]]);
-    PlaylistOrder {
-        playlist_id: playlist_id(root),
-        video_ids: sort.read(ids).unwrap_or_default(),
-    }
+    PlaylistOrder { playlist_id: playlist_id(root), video_ids: sort.read(ids).unwrap_or_default() }
 }
 
 fn snapshot_change(root: &Node<'_>) -> SnapshotChange {

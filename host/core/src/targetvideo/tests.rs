@@ -71,7 +71,10 @@ fn each_documented_event_ends_in_its_typed_case() {
         let case = case.split('(').next().unwrap_or_default().to_lowercase();
         assert_eq!(case, name.replace('_', ""));
         let shown = format!("{:?}", event.payload);
-        assert!(shown.contains("id: Some(") || shown.contains("ids: [\""), "about nothing: {shown}");
+        assert!(
+            shown.contains("id: Some(") || shown.contains("ids: [\""),
+            "about nothing: {shown}"
+        );
     }
 }
 
@@ -226,7 +229,8 @@ fn an_unknown_event_is_kept_whole() {
 fn a_leaf_that_says_the_same_is_not_repeated_and_one_that_differs_is() {
     let same = event("edit_video", r#""response":{"Video":{"id":"7"}},"data":{"Video":{"id":7}}"#);
     assert_eq!(extra(&same), []);
-    let differs = event("edit_video", r#""response":{"Video":{"id":"7"}},"data":{"Video":{"id":8}}"#);
+    let differs =
+        event("edit_video", r#""response":{"Video":{"id":"7"}},"data":{"Video":{"id":8}}"#);
     assert_eq!(extra(&differs), [("/data/Video/id", "8")]);
 }
 

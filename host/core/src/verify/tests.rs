@@ -97,7 +97,10 @@ fn what_is_not_a_json_object_in_utf8_is_refused() {
     for body in ["[]", "null", r#""s3cret""#, "7"] {
         assert_eq!(check(body), Err(Refusal::NotAnObject), "{body}");
     }
-    assert_eq!(check(format!("\u{feff}{SAMPLE}")).map(|v| v.secret().to_owned()), Ok("2026".into()));
+    assert_eq!(
+        check(format!("\u{feff}{SAMPLE}")).map(|v| v.secret().to_owned()),
+        Ok("2026".into())
+    );
 }
 
 #[test]

@@ -1,0 +1,261 @@
+//! What is true: settings that were checked, with secrets fetched.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use hookbox_core::ids::{PluginName, SourceName};
+use hookbox_core::verify::{Secrets, SecretsError};
+
+use super::ConfigError;
+use super::file::{
+    Kind, Layer, Log, Plugin, PluginLayer, Queue, Reload, Runtime, Secret, Server, Source, Tls,
+};
+
+/// The whole configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// What is read once.
+    pub settings: Settings,
+    /// What can change while the server runs.
+    pub live: Live,
+    /// Files other than the configuration's own that it depends on.
+    pub files: Vec<PathBuf>,
+}
+
+/// Settings that take effect at start only. Paths are complete.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "each section is documented in defaults.toml")]
+pub struct Settings {
+    pub server: Server,
+    pub queue: Queue,
+    pub reload: Reload,
+    pub runtime: Runtime,
+    pub log: Log,
+}
+
+/// Settings that are read again when they change.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Live {
+    /// Sources by name. At least one.
+    pub sources: BTreeMap<SourceName, (Kind, Secrets)>,
+    /// What plugins may do.
+    pub plugins: Plugins,
+}
+
+/// `[plugin_defaults]` and `[plugin.*]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plugins {
+    defaults: Plugin,
+    named: BTreeMap<PluginName, Plugin>,
+}
+
+impl Plugins {
+    /// The settings of that plugin.
+    pub fn of(&self, name: &PluginName) -> &Plugin {
+        self.named.get(name).unwrap_or(&self.defaults)
+    }
+}
+
+impl Plugin {
+    /// Longest time of a call.
+    pub fn deadline(&self) -> Duration {
+        Duration::from_millis(self.deadline_ms)
+    }
+
+    /// The events that the operator narrows it to.
+    pub fn events(&self) -> Option<BTreeSet<String>> {
+        self.events.as_ref().map(|events| events.iter().cloned().collect())
+    }
+
+    /// The sources that the operator narrows it to. Their names were checked.
+    pub fn sources(&self) -> Option<BTreeSet<SourceName>> {
+        let parse = |sources: &Vec<String>| sources.iter().filter_map(|s| s.parse().ok()).collect();
+        self.sources.as_ref().map(parse)
+    }
+}
+
+impl Settings {
+    /// The names of the sections that differ.
+    pub fn changed(&self, other: &Self) -> Vec<&'static str> {
+        let sections = [
+            ("[server]", self.server != other.server),
+            ("[queue]", self.queue != other.queue),
+            ("[reload]", self.reload != other.reload),
+            ("[runtime]", self.runtime != other.runtime),
+            ("[log]", self.log != other.log),
+        ];
+        sections.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
+    }
+}
+
+/// Checks all layers together.
+///
+/// `base`: where relative paths start. `variable`: looks up the environment.
+pub(super) fn check(
+    layer: Layer,
+    base: &Path,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<Config, ConfigError> {
+    let mut files = Vec::new();
+    let mut server = layer.server.complete().ok_or_else(|| incomplete("server"))?;
+    server.data_dir = base.join(&server.data_dir);
+    server.plugins_dir = base.join(&server.plugins_dir);
+    if let Some(Tls { certificate, key }) = &mut server.tls {
+        for path in [certificate, key] {
+            *path = base.join(&*path);
+            files.push(path.clone());
+        }
+    }
+    let settings = Settings {
+        server,
+        queue: layer.queue.complete().ok_or_else(|| incomplete("queue"))?,
+        reload: layer.reload.complete().ok_or_else(|| incomplete("reload"))?,
+        runtime: layer.runtime.complete().ok_or_else(|| incomplete("runtime"))?,
+        log: layer.log.complete().ok_or_else(|| incomplete("log"))?,
+    };
+    ranges(&settings)?;
+
+    let mut sources = BTreeMap::new();
+    for source in layer.source.unwrap_or_default() {
+        let key = format!("source {:?}", source.name);
+        let name = source.name.parse().map_err(|error| ConfigError::Name { key, error })?;
+        let secrets = secrets(&source, base, &variable, &mut files)?;
+        if sources.insert(name, (source.kind, secrets)).is_some() {
+            return Err(value("source", format!("two are called {:?}", source.name)));
+        }
+    }
+    if sources.is_empty() {
+        let message = "none is configured, so nothing could be received: add a [[source]] with \
+                       a name and its secrets; `hookbox config default` shows one";
+        return Err(value("source", message));
+    }
+
+    let plugins = plugins(layer.plugin_defaults, layer.plugin, &sources)?;
+    Ok(Config { settings, live: Live { sources, plugins }, files })
+}
+
+fn incomplete(section: &str) -> ConfigError {
+    value(section, "a key is missing in the built-in defaults")
+}
+
+fn value(key: impl Into<String>, message: impl Into<String>) -> ConfigError {
+    ConfigError::Value { key: key.into(), message: message.into() }
+}
+
+fn at_least(key: &str, have: u64, least: u64) -> Result<(), ConfigError> {
+    if have >= least {
+        Ok(())
+    } else {
+        Err(value(key, format!("is {have}, must be at least {least}")))
+    }
+}
+
+fn at_most(key: &str, have: u64, most: u64) -> Result<(), ConfigError> {
+    if have <= most {
+        Ok(())
+    } else {
+        Err(value(key, format!("is {have}, must be at most {most}")))
+    }
+}
+
+fn ranges(settings: &Settings) -> Result<(), ConfigError> {
+    let Settings { server, queue, reload, runtime, .. } = settings;
+    at_least("server.body_bytes_max", server.body_bytes_max as u64, 1_024)?;
+    at_most("server.body_bytes_max", server.body_bytes_max as u64, 64 << 20)?;
+    at_least("server.header_timeout_ms", server.header_timeout_ms, 10)?;
+    at_least("server.body_timeout_ms", server.body_timeout_ms, 10)?;
+    at_least("server.connections_max", server.connections_max as u64, 1)?;
+    at_least("queue.deliveries_max", queue.deliveries_max as u64, 1)?;
+    at_least("queue.bytes_max", queue.bytes_max as u64, 4 * server.body_bytes_max as u64)?;
+    at_least("reload.rescan_ms", reload.rescan_ms, 10)?;
+    at_least("reload.file_bytes_max", reload.file_bytes_max, 1_024)?;
+    at_least("reload.compile_timeout_ms", reload.compile_timeout_ms, 100)?;
+    at_least("reload.compile_memory_bytes_max", reload.compile_memory_bytes_max, 1 << 28)?;
+    at_most("runtime.threads", runtime.threads as u64, 1_024)?;
+    at_least("runtime.instances_max", runtime.instances_max.into(), 1)?;
+    at_most("runtime.instances_max", runtime.instances_max.into(), 1_000)
+}
+
+fn secrets(
+    source: &Source,
+    base: &Path,
+    variable: impl Fn(&str) -> Option<String>,
+    files: &mut Vec<PathBuf>,
+) -> Result<Secrets, ConfigError> {
+    let mut pairs = Vec::new();
+    for secret in &source.secrets {
+        let fail = |message: String| ConfigError::Secret {
+            source_name: source.name.clone(),
+            secret: secret.name.clone(),
+            message,
+        };
+        let Secret { env, file, value, .. } = secret;
+        let text = match (env, file, value) {
+            (Some(name), None, None) => variable(name).ok_or_else(|| {
+                fail(format!("the environment variable {name} is not set, or not UTF-8"))
+            })?,
+            (None, Some(path), None) => {
+                let path = base.join(path);
+                files.push(path.clone());
+                let text = std::fs::read_to_string(&path)
+                    .map_err(|error| fail(format!("{}: {error}", path.display())))?;
+                text.strip_suffix('\n')
+                    .map(|t| t.strip_suffix('\r').unwrap_or(t))
+                    .unwrap_or(&text)
+                    .to_owned()
+            }
+            (None, None, Some(value)) => value.clone(),
+            _ => return Err(fail("give exactly one of `env`, `file` and `value`".to_owned())),
+        };
+        if text.is_empty() {
+            let error = SecretsError::Empty(secret.name.clone());
+            return Err(ConfigError::Secrets { source_name: source.name.clone(), error });
+        }
+        pairs.push((secret.name.as_str(), text));
+    }
+    Secrets::new(pairs.iter().map(|(name, text)| (*name, text.as_str())))
+        .map_err(|error| ConfigError::Secrets { source_name: source.name.clone(), error })
+}
+
+fn plugins(
+    defaults: PluginLayer,
+    named: BTreeMap<String, PluginLayer>,
+    sources: &BTreeMap<SourceName, (Kind, Secrets)>,
+) -> Result<Plugins, ConfigError> {
+    let complete =
+        |layer: PluginLayer| layer.complete().ok_or_else(|| incomplete("plugin_defaults"));
+    let defaults = complete(defaults)?;
+    limits("plugin_defaults", &defaults, sources)?;
+    let mut all = BTreeMap::new();
+    for (name, section) in named {
+        let key = format!("plugin.{name}");
+        let plugin = complete(PluginLayer::of(defaults.clone()).under(section))?;
+        limits(&key, &plugin, sources)?;
+        let name = name.parse().map_err(|error| ConfigError::Name { key, error })?;
+        all.insert(name, plugin);
+    }
+    Ok(Plugins { defaults, named: all })
+}
+
+fn limits(
+    section: &str,
+    plugin: &Plugin,
+    sources: &BTreeMap<SourceName, (Kind, Secrets)>,
+) -> Result<(), ConfigError> {
+    let key = |name: &str| format!("{section}.{name}");
+    at_least(&key("concurrency"), plugin.concurrency as u64, 1)?;
+    at_least(&key("deadline_ms"), plugin.deadline_ms, 1)?;
+    at_least(&key("cpu_ms"), plugin.cpu_ms, 10)?;
+    at_least(&key("memory_bytes_max"), plugin.memory_bytes_max as u64, 65_536)?;
+    at_most(&key("memory_bytes_max"), plugin.memory_bytes_max as u64, 1 << 32)?;
+    at_least(&key("transfer_bytes_max"), plugin.transfer_bytes_max as u64, 65_536)?;
+    at_least(&key("backlog_max"), plugin.backlog_max as u64, 1)?;
+    for source in plugin.sources.iter().flatten() {
+        let known = source.parse().is_ok_and(|name: SourceName| sources.contains_key(&name));
+        if !known {
+            return Err(value(key("sources"), format!("there is no source {source:?}")));
+        }
+    }
+    Ok(())
+}

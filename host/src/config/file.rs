@@ -1,0 +1,219 @@
+//! What is written: the shape of one layer of configuration, in which every
+//! key may be missing, and the settings that all layers together make.
+//!
+//! No defaults stand here: they are in `defaults.toml`, the lowest layer.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+/// Defines a section twice: as it is written in one layer, and as it is once
+/// all layers are put together.
+macro_rules! section {
+    (
+        $(#[$doc:meta])* $name:ident as $layer:ident {
+            $($key:ident: $type:ty,)*
+            $(? $optional:ident: $optional_type:ty,)*
+        }
+    ) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq)]
+        #[expect(missing_docs, reason = "each key is documented in defaults.toml")]
+        pub struct $name {
+            $(pub $key: $type,)*
+            $(pub $optional: Option<$optional_type>,)*
+        }
+
+        #[derive(Debug, Default, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub(super) struct $layer {
+            $(pub(super) $key: Option<$type>,)*
+            $(pub(super) $optional: Option<$optional_type>,)*
+        }
+
+        impl $layer {
+            /// This layer, and the upper one's keys where it has them.
+            pub(super) fn under(self, upper: Self) -> Self {
+                Self {
+                    $($key: upper.$key.or(self.$key),)*
+                    $($optional: upper.$optional.or(self.$optional),)*
+                }
+            }
+
+            /// A layer that says all that these settings say.
+            #[allow(dead_code, reason = "not every section is layered again")]
+            pub(super) fn of(settings: $name) -> Self {
+                Self {
+                    $($key: Some(settings.$key),)*
+                    $($optional: settings.$optional,)*
+                }
+            }
+
+            /// The settings, where no key is missing.
+            pub(super) fn complete(self) -> Option<$name> {
+                Some($name {
+                    $($key: self.$key?,)*
+                    $($optional: self.$optional,)*
+                })
+            }
+        }
+    };
+}
+
+section! {
+    /// `[server]`
+    Server as ServerLayer {
+        listen: SocketAddr,
+        data_dir: PathBuf,
+        plugins_dir: PathBuf,
+        body_bytes_max: usize,
+        header_timeout_ms: u64,
+        body_timeout_ms: u64,
+        connections_max: usize,
+        drain_ms: u64,
+        ? tls: Tls,
+    }
+}
+
+section! {
+    /// `[queue]`
+    Queue as QueueLayer {
+        deliveries_max: usize,
+        bytes_max: usize,
+    }
+}
+
+section! {
+    /// `[reload]`
+    Reload as ReloadLayer {
+        settle_ms: u64,
+        delete_grace_ms: u64,
+        rescan_ms: u64,
+        file_bytes_max: u64,
+        compile_timeout_ms: u64,
+        compile_memory_bytes_max: u64,
+    }
+}
+
+section! {
+    /// `[runtime]`
+    Runtime as RuntimeLayer {
+        threads: usize,
+        instances_max: u32,
+        pooling: bool,
+    }
+}
+
+section! {
+    /// `[log]`
+    Log as LogLayer {
+        format: LogFormat,
+        level: String,
+    }
+}
+
+section! {
+    /// `[plugin_defaults]`, `[plugin.<name>]`
+    Plugin as PluginLayer {
+        concurrency: usize,
+        deadline_ms: u64,
+        cpu_ms: u64,
+        memory_bytes_max: usize,
+        transfer_bytes_max: usize,
+        log_bytes_max: usize,
+        backlog_max: usize,
+        ? events: Vec<String>,
+        ? sources: Vec<String>,
+    }
+}
+
+/// `[server] tls`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// Certificate chain, PEM (RFC 7468), the server's own first.
+    pub certificate: PathBuf,
+    /// Its private key, PEM.
+    pub key: PathBuf,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For a terminal.
+    Human,
+    /// One JSON object for each line.
+    Json,
+}
+
+/// The sender's kind, which decides how its bodies are verified and typed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// TargetVideo, formerly Brid.tv.
+    #[default]
+    TargetVideo,
+}
+
+/// `[[source]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Source {
+    pub(super) name: String,
+    #[serde(default)]
+    pub(super) kind: Kind,
+    pub(super) secrets: Vec<Secret>,
+}
+
+/// One of a source's `secrets`. Only one of `env`, `file` and `value` is given.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Secret {
+    pub(super) name: String,
+    pub(super) env: Option<String>,
+    pub(super) file: Option<PathBuf>,
+    pub(super) value: Option<String>,
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Secret").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// One layer: the defaults, the file, or a variable of the environment.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Layer {
+    pub(super) server: ServerLayer,
+    pub(super) queue: QueueLayer,
+    pub(super) reload: ReloadLayer,
+    pub(super) runtime: RuntimeLayer,
+    pub(super) log: LogLayer,
+    pub(super) plugin_defaults: PluginLayer,
+    pub(super) plugin: BTreeMap<String, PluginLayer>,
+    pub(super) source: Option<Vec<Source>>,
+}
+
+impl Layer {
+    /// This layer, and the upper one's keys where it has them.
+    pub(super) fn under(mut self, upper: Self) -> Self {
+        for (name, section) in upper.plugin {
+            let lower = self.plugin.remove(&name).unwrap_or_default();
+            self.plugin.insert(name, lower.under(section));
+        }
+        Self {
+            server: self.server.under(upper.server),
+            queue: self.queue.under(upper.queue),
+            reload: self.reload.under(upper.reload),
+            runtime: self.runtime.under(upper.runtime),
+            log: self.log.under(upper.log),
+            plugin_defaults: self.plugin_defaults.under(upper.plugin_defaults),
+            plugin: self.plugin,
+            source: upper.source.or(self.source),
+        }
+    }
+}

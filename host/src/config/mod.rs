@@ -1,0 +1,97 @@
+//! The configuration: what is written (`file`), from where (`layers`), and what
+//! is then true ([`Config`]).
+//!
+//! Invariants:
+//! - A [`Config`] is whole and checked; there is none with an empty secret or
+//!   with no secret for a source.
+//! - No error and no text form of it holds a secret.
+
+mod checked;
+mod file;
+mod layers;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+pub use checked::{Config, Live, Plugins, Settings};
+pub use file::{Kind, Log, LogFormat, Plugin, Queue, Reload, Runtime, Server, Tls};
+use hookbox_core::ids::NameError;
+use hookbox_core::verify::SecretsError;
+pub use layers::DEFAULTS;
+
+/// Why a configuration cannot be used: where, what, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error(
+        "{path}: {error}; name another file with --config, or write one from `hookbox config default`"
+    )]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// Not TOML, an unknown key, or a value of the wrong type.
+    #[error("{place}: {message}")]
+    Text {
+        /// File and line, or environment variable.
+        place: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// A value that cannot be used.
+    #[error("{key}: {message}")]
+    Value {
+        /// The key's full name.
+        key: String,
+        /// What is wrong, and what to write.
+        message: String,
+    },
+    /// A source's or a plugin's name.
+    #[error("{key}: {error}")]
+    Name {
+        /// The key's full name.
+        key: String,
+        /// What is wrong.
+        error: NameError,
+    },
+    /// A source's secrets.
+    #[error("source {source_name:?}: {error}")]
+    Secrets {
+        /// The source.
+        source_name: String,
+        /// What is wrong.
+        error: SecretsError,
+    },
+    /// A secret's value cannot be had.
+    #[error("source {source_name:?}, secret {secret:?}: {message}")]
+    Secret {
+        /// The source.
+        source_name: String,
+        /// The secret's name.
+        secret: String,
+        /// What is wrong, and what to do.
+        message: String,
+    },
+}
+
+/// Reads the configuration: the file where one is given, and the environment.
+///
+/// # Errors
+/// See [`ConfigError`].
+pub fn read(path: Option<&Path>) -> Result<Config, ConfigError> {
+    let text = match path {
+        Some(path) => Some(
+            std::fs::read_to_string(path)
+                .map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?,
+        ),
+        None => None,
+    };
+    let variables = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let layer = layers::read(path.zip(text.as_deref()), variables)?;
+    let base = path.and_then(Path::parent).unwrap_or(Path::new(""));
+    checked::check(layer, base, |name| std::env::var(name).ok())
+}

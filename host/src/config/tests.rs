@@ -1,0 +1,144 @@
+use std::path::Path;
+
+use super::*;
+
+const SOURCE: &str =
+    "[[source]]\nname = \"main\"\nsecrets = [{ name = \"a\", value = \"hush-hush\" }]\n";
+
+fn config(text: &str, variables: &[(&str, &str)]) -> Result<Config, String> {
+    let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    let layer = layers::read(Some((Path::new("hookbox.toml"), text)), variables.iter().map(own));
+    let lookup =
+        |name: &str| variables.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
+    layer
+        .and_then(|layer| checked::check(layer, Path::new("/etc/hb"), lookup))
+        .map_err(|e| e.to_string())
+}
+
+fn error(text: &str, variables: &[(&str, &str)]) -> String {
+    let error = config(text, variables).expect_err("an error");
+    assert!(!error.contains("hush"), "quotes a secret: {error}");
+    error
+}
+
+#[test]
+fn the_defaults_are_complete_and_a_source_is_all_that_is_needed() {
+    let config = config(SOURCE, &[]).expect("a configuration");
+    assert_eq!(config.settings.server.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.settings.server.plugins_dir, Path::new("/etc/hb/plugins"));
+    let plugin = "x".parse().expect("a name");
+    assert_eq!(config.live.plugins.of(&plugin).deadline_ms, 30_000);
+}
+
+#[test]
+fn the_commented_examples_in_the_defaults_are_valid() {
+    let from = DEFAULTS.find("# [plugin.audit-log]").expect("the example");
+    let examples = DEFAULTS.split_at(from).1;
+    let text: String = examples
+        .lines()
+        .map(|line| line.strip_prefix("# ").unwrap_or(line).to_owned() + "\n")
+        .collect();
+    let text = text.replace("file = \"/run/secrets/tv\"", "value = \"other\"");
+    let config = config(&text, &[("TV_SECRET", "x")]).expect(&text);
+    assert_eq!(config.live.sources.len(), 1);
+    let plugin = "audit-log".parse().expect("a name");
+    assert_eq!(config.live.plugins.of(&plugin).deadline_ms, 5_000);
+}
+
+#[test]
+fn the_environment_wins_over_the_file() {
+    let text =
+        format!("{SOURCE}[server]\nlisten = \"127.0.0.1:1\"\n[plugin.audit-log]\ncpu_ms = 70\n");
+    let variables = [
+        ("HOOKBOX_SERVER__LISTEN", "127.0.0.1:2"),
+        ("HOOKBOX_PLUGIN__AUDIT_LOG__DEADLINE_MS", "50"),
+        ("HOOKBOX_LOG__LEVEL", "warn"),
+        ("HOOKBOX_PORT", "tcp://10.0.0.1:80"),
+    ];
+    let config = config(&text, &variables).expect("a configuration");
+    assert_eq!(config.settings.server.listen.port(), 2);
+    assert_eq!(config.settings.log.level, "warn");
+    let plugin = "audit-log".parse().expect("a name");
+    assert_eq!(config.live.plugins.of(&plugin).deadline_ms, 50);
+    assert_eq!(config.live.plugins.of(&plugin).cpu_ms, 70);
+}
+
+#[test]
+fn all_sources_can_come_from_the_environment() {
+    let sources = r#"[{ name = "main", secrets = [{ name = "2026", env = "TV" }] }]"#;
+    let config = config("", &[("HOOKBOX_SOURCE", sources), ("TV", "s")]).expect("a configuration");
+    assert_eq!(config.live.sources.len(), 1);
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_line_and_the_nearest_known_one() {
+    let text = format!("{SOURCE}\n[server]\nlisen = \"127.0.0.1:1\"\n");
+    assert_eq!(
+        error(&text, &[]),
+        "hookbox.toml, line 6: unknown key `lisen`; did you mean `listen`?"
+    );
+    assert_eq!(
+        error(SOURCE, &[("HOOKBOX_SERVER__LISEN", "127.0.0.1:1")]),
+        "environment variable HOOKBOX_SERVER__LISEN: unknown key `lisen`; did you mean `listen`?"
+    );
+    assert_eq!(
+        error("[[source]]\nname = \"m\"\nsecret = [{ name = \"a\", value = \"hush\" }]\n", &[]),
+        "hookbox.toml, line 3: unknown key `secret`; did you mean `secrets`?"
+    );
+}
+
+#[test]
+fn a_mistake_is_explained_without_quoting_what_was_written() {
+    for (text, expected) in [
+        (
+            "[server]\nbody_bytes_max = \"hush\"\n",
+            "hookbox.toml, line 2: invalid type (string), expected usize",
+        ),
+        (
+            "[[source]]\nname = \"m\"\nsecrets = \"hush-hush\"\n",
+            "hookbox.toml, line 3: invalid type (string), expected a sequence",
+        ),
+        ("[server\n", "hookbox.toml, line 1: unclosed table, expected `]`"),
+        ("", "source: none is configured"),
+        ("[[source]]\nname = \"m\"\nsecrets = []\n", "source \"m\": no secret is configured"),
+        ("[[source]]\nname = \"M\"\nsecrets = []\n", "source \"M\": \"M\" is not a name"),
+        (
+            "[[source]]\nname = \"m\"\nsecrets = [{ name = \"a\", value = \"\" }]\n",
+            "source \"m\": the secret \"a\" is empty",
+        ),
+        (
+            "[[source]]\nname = \"m\"\nsecrets = [{ name = \"a\", env = \"NOT_SET\" }]\n",
+            "source \"m\", secret \"a\": the environment variable NOT_SET is not set",
+        ),
+        (
+            "[[source]]\nname = \"m\"\nsecrets = [{ name = \"a\", file = \"/nowhere\" }]\n",
+            "source \"m\", secret \"a\": /nowhere: No such file",
+        ),
+        (
+            "[[source]]\nname = \"m\"\nsecrets = [{ name = \"a\", env = \"X\", value = \"hush\" }]\n",
+            "source \"m\", secret \"a\": give exactly one of",
+        ),
+    ] {
+        let error = error(text, &[]);
+        assert!(error.starts_with(expected), "{error:?} does not start with {expected:?}");
+    }
+}
+
+#[test]
+fn values_out_of_range_are_refused_by_name() {
+    for (text, expected) in [
+        ("[plugin.a]\nconcurrency = 0\n", "plugin.a.concurrency: is 0, must be at least 1"),
+        ("[plugin.a]\nsources = [\"gone\"]\n", "plugin.a.sources: there is no source \"gone\""),
+        ("[plugin.A]\n", "plugin.A: \"A\" is not a name"),
+        ("[runtime]\ninstances_max = 0\n", "runtime.instances_max: is 0, must be at least 1"),
+    ] {
+        let error = error(&format!("{SOURCE}{text}"), &[]);
+        assert!(error.starts_with(expected), "{error:?} does not start with {expected:?}");
+    }
+}
+
+#[test]
+fn a_secret_shows_in_no_text_form() {
+    let shown = format!("{:?}", config(SOURCE, &[]).expect("a configuration"));
+    assert!(!shown.contains("hush"), "{shown}");
+}

@@ -1,0 +1,101 @@
+//! Webhooks over HTTP: from a connection to a body, and from an answer to a
+//! response. What a body means is not known here: that is [`Receive`]'s.
+//!
+//! Invariants:
+//! - Nothing of a connection is unbounded: head, body, time, their number.
+//! - No response quotes what was sent.
+
+mod accept;
+mod body;
+mod connections;
+mod respond;
+pub mod tls;
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use accept::serve;
+use bytes::Bytes;
+use http::{Method, Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+pub use respond::Answer;
+
+use crate::config::Server;
+
+/// What becomes of bodies.
+pub trait Receive: Send + Sync + 'static {
+    /// Whether a source of that name is configured now.
+    fn knows(&self, source: &str) -> bool;
+
+    /// Takes a body that came to a source.
+    fn receive(
+        &self,
+        source: &str,
+        peer: SocketAddr,
+        body: Vec<u8>,
+    ) -> impl Future<Output = Answer> + Send;
+
+    /// Told of each request that never got so far, so that none is silent.
+    fn refused(&self, source: &str, peer: SocketAddr, answer: &Answer);
+}
+
+/// Bounds of requests.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    body_bytes_max: usize,
+    header_timeout: Duration,
+    body_timeout: Duration,
+    connections_max: usize,
+    drain: Duration,
+}
+
+impl From<&Server> for Limits {
+    fn from(server: &Server) -> Self {
+        Self {
+            body_bytes_max: server.body_bytes_max,
+            header_timeout: Duration::from_millis(server.header_timeout_ms),
+            body_timeout: Duration::from_millis(server.body_timeout_ms),
+            connections_max: server.connections_max,
+            drain: Duration::from_millis(server.drain_ms),
+        }
+    }
+}
+
+/// `POST /hooks/<source>`
+const PATH: &str = "/hooks/";
+
+/// One request.
+async fn handle<R: Receive>(
+    receive: Arc<R>,
+    limits: Limits,
+    peer: SocketAddr,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let version = request.version();
+    let (head, body) = request.into_parts();
+    let source = head.uri.path().strip_prefix(PATH).unwrap_or_default();
+    let early = if !receive.knows(source) {
+        Some(Answer::UnknownSource)
+    } else if head.method != Method::POST {
+        Some(Answer::MethodNotAllowed)
+    } else {
+        None
+    };
+    let answer = match early {
+        Some(answer) => {
+            receive.refused(source, peer, &answer);
+            answer
+        }
+        None => match body::read(&head.headers, body, &limits).await {
+            Ok(bytes) => receive.receive(source, peer, bytes).await,
+            Err(answer) => {
+                receive.refused(source, peer, &answer);
+                answer
+            }
+        },
+    };
+    Ok(respond::response(&answer, version))
+}

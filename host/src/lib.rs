@@ -1,0 +1,16 @@
+//! The hookbox server: receives webhooks, verifies and types them, and hands
+//! each to the WebAssembly plugins that asked for it.
+//!
+//! Who may use whom: `cli` → `pipeline` → {`ingress`, `plugin`, `store`} →
+//! `config`, `telemetry`, `files` → `hookbox_core`. Members of the braces do
+//! not know each other; [`pipeline`] is the one place that joins them.
+
+pub mod cli;
+pub mod config;
+pub mod files;
+pub mod ingress;
+pub mod pipeline;
+pub mod plugin;
+pub mod shutdown;
+pub mod store;
+pub mod telemetry;

@@ -1,0 +1,7 @@
+//! The one place that joins the stages: a request becomes an event
+//! ([`intake`]), waits in the store, and is handed to plugins ([`dispatch`]).
+
+pub mod dispatch;
+pub mod intake;
+pub mod reload;
+pub mod server;

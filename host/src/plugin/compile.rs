@@ -1,0 +1,248 @@
+//! Machine code for a component: from the cache, or made by a child process.
+//!
+//! Compiling takes a hostile file as input and can take any amount of time and
+//! memory, so it is done by this same program in a process of its own, with
+//! limits. The result goes into the data directory, by digest and by what the
+//! code depends on, so that a restart does not compile again.
+//!
+//! Invariant: what is read from the cache was written by this program, complete
+//! and synced before it got its name. The plugins directory is never read for
+//! compiled code.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, SystemTime};
+
+use hookbox_core::ids::Digest;
+use rustix::process::{Resource, Rlimit};
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
+use tokio::runtime::Handle;
+use tracing::{debug, warn};
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+use super::engine;
+use super::load::Refused;
+use crate::config::Reload;
+
+/// Code of a refusal that is the host's fault and may pass.
+pub const FAILED: &str = "compile-failed";
+
+/// The verb with which the program calls itself. Not for users.
+pub const VERB: &str = "compile-component";
+
+/// Compiled files that are kept, and their bytes: beyond, those not used for
+/// longest are deleted.
+const CACHE_FILES_MAX: usize = 512;
+const CACHE_BYTES_MAX: u64 = 2 << 30;
+
+/// Of a child's error text.
+const MESSAGE_BYTES_MAX: usize = 4_096;
+
+/// Gets machine code for components.
+pub struct Compiler {
+    engine: Engine,
+    folder: PathBuf,
+    /// What compiled code depends on beside its source, as a file name.
+    compatibility: String,
+    limits: Reload,
+    handle: Handle,
+}
+
+impl Compiler {
+    /// Keeps compiled code in a folder below `data_dir`.
+    ///
+    /// # Errors
+    /// Where the folder cannot be made.
+    pub fn new(
+        engine: &Engine,
+        data_dir: &Path,
+        limits: Reload,
+        handle: Handle,
+    ) -> std::io::Result<Self> {
+        let folder = data_dir.join("compiled");
+        fs::create_dir_all(&folder)?;
+        let hasher = BuildHasherDefault::<DefaultHasher>::default();
+        let compatibility =
+            format!("{:016x}", hasher.hash_one(engine.precompile_compatibility_hash()));
+        let compiler = Self { engine: engine.clone(), folder, compatibility, limits, handle };
+        compiler.tidy();
+        Ok(compiler)
+    }
+
+    /// The component, compiled.
+    ///
+    /// # Errors
+    /// Where the bytes are no valid component, or compiling them meets a limit.
+    pub fn compiled(&self, bytes: &[u8], digest: Digest) -> Result<Component, Refused> {
+        let path = self.folder.join(format!("{digest}-{}.cwasm", self.compatibility));
+        if let Some(component) = self.cached(&path) {
+            return Ok(component);
+        }
+        self.compile(bytes, &path)?;
+        self.cached(&path).ok_or_else(|| {
+            Refused::new(FAILED, "compiled code could not be read back; see the log")
+        })
+    }
+
+    fn cached(&self, path: &Path) -> Option<Component> {
+        let file = File::open(path).ok()?;
+        // For `tidy`, which goes by it; a clock that cannot be written is no loss.
+        let _unchanged = file.set_modified(SystemTime::now());
+        // SAFETY: the file was made by this program's own compiler, in a folder
+        // that only this user can write to, and got its name when complete.
+        #[expect(unsafe_code, reason = "loading machine code is what this function is for")]
+        let component = unsafe { Component::deserialize_file(&self.engine, path) };
+        match component {
+            Ok(component) => Some(component),
+            Err(error) => {
+                warn!(file = %path.display(), error = format!("{error:#}"), "compiled code is of no use and is made again");
+                let _gone = fs::remove_file(path);
+                None
+            }
+        }
+    }
+
+    fn compile(&self, bytes: &[u8], path: &Path) -> Result<(), Refused> {
+        let failed =
+            |what: &str, error: std::io::Error| Refused::new(FAILED, format!("{what}: {error}"));
+        let temporary = tempfile::Builder::new()
+            .prefix(".compiling-")
+            .tempfile_in(&self.folder)
+            .map_err(|error| failed("no room for compiled code in data_dir", error))?;
+        self.handle.block_on(self.child(bytes, temporary.path()))?;
+        temporary
+            .as_file()
+            .sync_all()
+            .map_err(|error| failed("compiled code cannot be written", error))?;
+        temporary
+            .persist(path)
+            .map_err(|error| failed("compiled code cannot be kept", error.error))?;
+        Ok(())
+    }
+
+    async fn child(&self, bytes: &[u8], output: &Path) -> Result<(), Refused> {
+        let failed = |error: std::io::Error| {
+            Refused::new(FAILED, format!("the compiler cannot be started: {error}"))
+        };
+        let mut child = Command::new(own_program().map_err(failed)?)
+            .arg(VERB)
+            .arg(output)
+            .arg(self.limits.compile_memory_bytes_max.to_string())
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(failed)?;
+        let mut input = child.stdin.take();
+        let work = async {
+            if let Some(mut input) = input.take() {
+                // A child that died early is seen by its status.
+                let _closed = input.write_all(bytes).await;
+            }
+            child.wait_with_output().await
+        };
+        let limit = Duration::from_millis(self.limits.compile_timeout_ms);
+        let output = match tokio::time::timeout(limit, work).await {
+            Ok(output) => output.map_err(failed)?,
+            Err(_) => {
+                return Err(Refused::new(
+                    "compile-timeout",
+                    format!(
+                        "compiling took over {} ms: reload.compile_timeout_ms",
+                        limit.as_millis()
+                    ),
+                ));
+            }
+        };
+        if output.status.success() {
+            return Ok(());
+        }
+        let text = String::from_utf8_lossy(&output.stderr);
+        let text: String = text.trim().chars().take(MESSAGE_BYTES_MAX).collect();
+        Err(match output.status.code() {
+            Some(EXIT_INVALID) => Refused::new("invalid", format!("not a valid component: {text}")),
+            _ => Refused::new(
+                "compile-limit",
+                format!(
+                    "compiling it failed ({}); it may have met reload.compile_memory_bytes_max, {} bytes: {text}",
+                    output.status, self.limits.compile_memory_bytes_max
+                ),
+            ),
+        })
+    }
+
+    /// Deletes what has not been used for longest, and what a process that was
+    /// killed left behind.
+    fn tidy(&self) {
+        let Ok(entries) = fs::read_dir(&self.folder) else { return };
+        let mut files: Vec<(SystemTime, u64, PathBuf)> = entries
+            .flatten()
+            .filter_map(|entry| {
+                let about = entry.metadata().ok()?;
+                Some((about.modified().ok()?, about.len(), entry.path()))
+            })
+            .collect();
+        files.sort();
+        files.reverse();
+        let mut bytes = 0;
+        for (index, (_, length, path)) in files.iter().enumerate() {
+            bytes += length;
+            let complete = path.extension() == Some(OsStr::new("cwasm"));
+            if !complete || index >= CACHE_FILES_MAX || bytes > CACHE_BYTES_MAX {
+                debug!(file = %path.display(), "deleted from the cache of compiled code");
+                let _gone = fs::remove_file(path);
+            }
+        }
+    }
+}
+
+/// This program, even when its file has been replaced since it started.
+fn own_program() -> std::io::Result<PathBuf> {
+    let running = Path::new("/proc/self/exe");
+    if running.exists() { Ok(running.to_owned()) } else { std::env::current_exe() }
+}
+
+/// Exit status of the child where the file is at fault.
+const EXIT_INVALID: i32 = 3;
+/// Exit status of the child where anything else is.
+const EXIT_FAILED: i32 = 4;
+
+/// The child process: reads a component from standard input, and writes machine
+/// code to a file. Returns the exit status.
+pub fn child(output: &Path, memory_bytes_max: u64) -> i32 {
+    let limit = Rlimit { current: Some(memory_bytes_max), maximum: Some(memory_bytes_max) };
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    if rustix::process::setrlimit(Resource::As, limit).is_err() {
+        return EXIT_FAILED;
+    }
+    let _a_dump_is_only_a_nuisance = rustix::process::setrlimit(Resource::Core, none);
+    let mut bytes = Vec::new();
+    let result = std::io::stdin()
+        .read_to_end(&mut bytes)
+        .map_err(|error| (EXIT_FAILED, error.to_string()))
+        .and_then(|_| engine::compiler().map_err(|error| (EXIT_FAILED, format!("{error:#}"))))
+        .and_then(|engine| {
+            engine
+                .precompile_component(&bytes)
+                .map_err(|error| (EXIT_INVALID, format!("{error:#}")))
+        })
+        .and_then(|code| {
+            let write = File::create(output).and_then(|mut file| file.write_all(&code));
+            write.map_err(|error| (EXIT_FAILED, error.to_string()))
+        });
+    match result {
+        Ok(()) => 0,
+        Err((status, message)) => {
+            let _nobody_listens = writeln!(std::io::stderr(), "{message}");
+            status
+        }
+    }
+}

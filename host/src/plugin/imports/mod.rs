@@ -1,0 +1,103 @@
+//! What plugins may import. All of it is there, so that no component is refused
+//! for what it imports; what is not granted refuses when it is used.
+//!
+//! - Clocks, random numbers, standard output and error work; files, sockets,
+//!   environment and arguments are empty or refuse (`wasmtime-wasi` with
+//!   nothing granted).
+//! - [`refused`] has the rest: outgoing HTTP, settings, key-value state.
+//! - [`logging`] is `wasi:logging`.
+
+mod logging;
+mod refused;
+
+use wasmtime::Engine;
+use wasmtime::component::{HasSelf, Linker, ResourceTable};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+use super::limits::CallLimits;
+use super::output::{Pipe, SharedLog, Stream};
+
+/// Random bytes that a guest may ask for at once: more must be asked for in
+/// parts, so that no call makes the host allocate without bound.
+const RANDOM_BYTES_MAX: u64 = 64 * 1024;
+
+/// What a call's imports work on: one for each store.
+pub struct CallState {
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    hooks: refused::NoHttp,
+    table: ResourceTable,
+    log: SharedLog,
+    /// What the call may use.
+    pub limits: CallLimits,
+    /// Ticks of the epoch that found the call in guest code.
+    pub ticks: u64,
+}
+
+impl CallState {
+    /// The state of a fresh call.
+    pub fn new(log: &SharedLog, limits: CallLimits) -> Self {
+        let wasi = WasiCtx::builder()
+            .stdout(Pipe::new(log, Stream::Stdout))
+            .stderr(Pipe::new(log, Stream::Stderr))
+            .max_random_size(RANDOM_BYTES_MAX)
+            .allow_tcp(false)
+            .allow_udp(false)
+            .allow_ip_name_lookup(false)
+            .build();
+        Self {
+            wasi,
+            http: WasiHttpCtx::new(),
+            hooks: refused::NoHttp,
+            table: ResourceTable::new(),
+            log: SharedLog::clone(log),
+            limits,
+            ticks: 0,
+        }
+    }
+}
+
+impl WasiView for CallState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for CallState {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { hooks: &mut self.hooks, table: &mut self.table, ctx: &mut self.http }
+    }
+}
+
+mod generated {
+    #![allow(missing_docs, reason = "generated; the WIT text documents the types")]
+
+    wasmtime::component::bindgen!({
+        path: "../wit/targetvideo-0.1.0",
+        inline: "
+            package hookbox:host;
+            world provided {
+                import wasi:logging/logging@0.1.0-draft;
+                import wasi:config/store@0.2.0-rc.1;
+                import wasi:keyvalue/store@0.2.0-draft;
+                import wasi:keyvalue/atomics@0.2.0-draft;
+                import wasi:keyvalue/batch@0.2.0-draft;
+            }
+        ",
+        world: "hookbox:host/provided",
+        with: { "wasi:keyvalue/store.bucket": super::refused::NoBucket },
+    });
+}
+
+/// A linker with all of it.
+///
+/// # Errors
+/// Where two interfaces clash, which a test would have shown.
+pub fn linker(engine: &Engine) -> wasmtime::Result<Linker<CallState>> {
+    let mut linker = Linker::new(engine);
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+    generated::Provided::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
+    Ok(linker)
+}

@@ -1,0 +1,269 @@
+//! One call of a plugin: a fresh instance, its limits, and what came of it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hookbox_core::event::Event;
+use hookbox_core::ids::{DeliveryId, EventId, PluginName};
+use hookbox_core::outcome::{Failure, FailureKind, Outcome};
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use wasmtime::{Engine, Store, UpdateDeadline, WasmBacktrace};
+
+use super::bindings::v0_1_0::{self, Guest, GuestPre, types};
+use super::engine::TICK;
+use super::imports::CallState;
+use super::limits::CallLimits;
+use super::output::{self, CallLog, Origin, SharedLog};
+use super::registry::Plugin;
+use crate::config;
+
+/// Frames of a trap's backtrace that are shown.
+const FRAMES_MAX: usize = 8;
+
+/// Bytes of a plugin's own reason that are kept.
+const REASON_BYTES_MAX: usize = 4_096;
+
+/// An event to hand to a plugin.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// The delivery.
+    pub delivery: DeliveryId,
+    /// The event's id.
+    pub event_id: EventId,
+    /// The event.
+    pub event: Arc<Event>,
+    /// When it arrived: milliseconds since the Unix epoch.
+    pub received_at_ms: u64,
+    /// 1 at first.
+    pub attempt: u32,
+}
+
+/// What became of a call.
+#[derive(Debug)]
+pub struct Attempt {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// From entering the plugin's code to its end; not the wait before.
+    pub duration: Duration,
+}
+
+/// Calls plugins, on threads of their own.
+#[derive(Clone)]
+pub struct Runner {
+    engine: Engine,
+    /// The runtime whose threads run guests and nothing else.
+    guests: Handle,
+    /// One permit for each instance that the pool has.
+    instances: Arc<Semaphore>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the call used more processor time than it may have")]
+struct CpuLimit;
+
+impl Runner {
+    /// `guests`: the runtime whose threads run guests and nothing else.
+    pub fn new(engine: Engine, guests: Handle, instances_max: u32) -> Self {
+        let instances = Arc::new(Semaphore::new(instances_max as usize));
+        Self { engine, guests, instances }
+    }
+
+    /// Hands an event to a plugin. Once begun, the call goes on to its end even
+    /// when the returned future is dropped.
+    pub async fn handle(&self, plugin: Arc<Plugin>, call: Call) -> Attempt {
+        let failed = |message: &str| Attempt {
+            outcome: Outcome::Failed(Failure {
+                kind: FailureKind::Host,
+                message: message.to_owned(),
+            }),
+            duration: Duration::ZERO,
+        };
+        let Ok(permit) = Arc::clone(&self.instances).acquire_owned().await else {
+            return failed("the server is ending");
+        };
+        let engine = self.engine.clone();
+        let running = self.guests.spawn(async move {
+            let attempt = attempt(&engine, &plugin, &call).await;
+            drop(permit);
+            attempt
+        });
+        running.await.unwrap_or_else(|_| {
+            failed("the host failed during the call; this is a mistake in hookbox")
+        })
+    }
+
+    /// Asks what a plugin says of itself, on the thread that calls.
+    ///
+    /// # Errors
+    /// As for a call with an event.
+    pub fn describe(
+        &self,
+        pre: &GuestPre<CallState>,
+        name: &PluginName,
+        settings: &config::Plugin,
+    ) -> Result<types::Description, Failure> {
+        let origin = Origin {
+            plugin: name.to_string(),
+            event: String::new(),
+            delivery: String::new(),
+            attempt: 0,
+        };
+        let log = CallLog::new(origin, settings.log_bytes_max);
+        let call = async |store: &mut Store<CallState>, guest: &Guest| {
+            guest.hookbox_plugin_about().call_describe(store).await
+        };
+        let work = async {
+            let _permit = self.instances.acquire().await;
+            enter(&self.engine, pre, settings, name, &log, call).await
+        };
+        let said = self.guests.block_on(work);
+        output::finish(&log);
+        said
+    }
+}
+
+async fn attempt(engine: &Engine, plugin: &Plugin, call: &Call) -> Attempt {
+    let origin = Origin {
+        plugin: plugin.name.to_string(),
+        event: call.event_id.to_string(),
+        delivery: call.delivery.to_string(),
+        attempt: call.attempt,
+    };
+    let log = CallLog::new(origin, plugin.settings.log_bytes_max);
+    let event = v0_1_0::event_to_wit(call.event.typed());
+    let delivery = v0_1_0::delivery_to_wit(call);
+    let started = Instant::now();
+    let guest = async |store: &mut Store<CallState>, guest: &Guest| {
+        guest.hookbox_targetvideo_handler().call_handle(store, &event, &delivery).await
+    };
+    let answer = enter(engine, &plugin.code.pre, &plugin.settings, &plugin.name, &log, guest).await;
+    let duration = started.elapsed();
+    output::finish(&log);
+    let outcome = match answer {
+        Ok(answer) => bounded(v0_1_0::outcome(answer)),
+        Err(failure) => Outcome::Failed(failure),
+    };
+    Attempt { outcome, duration }
+}
+
+/// A plugin's own reason is kept up to a length.
+fn bounded(outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::Failed(mut failure) => {
+            let end = failure.message.floor_char_boundary(REASON_BYTES_MAX);
+            failure.message.truncate(end);
+            Outcome::Failed(failure)
+        }
+        Outcome::Handled => Outcome::Handled,
+    }
+}
+
+/// Makes an instance with its limits, and calls it.
+async fn enter<T>(
+    engine: &Engine,
+    pre: &GuestPre<CallState>,
+    settings: &config::Plugin,
+    name: &PluginName,
+    log: &SharedLog,
+    call: impl AsyncFnOnce(&mut Store<CallState>, &Guest) -> wasmtime::Result<T>,
+) -> Result<T, Failure> {
+    let limits = CallLimits::new(settings.memory_bytes_max);
+    let mut store = Store::new(engine, CallState::new(log, limits));
+    store.limiter(|state| &mut state.limits);
+    store.set_hostcall_fuel(settings.transfer_bytes_max);
+    store.set_epoch_deadline(1);
+    let ticks_max = settings.cpu_ms.div_ceil(TICK.as_millis() as u64);
+    store.epoch_deadline_callback(move |mut context| {
+        let state = context.data_mut();
+        state.ticks += 1;
+        if state.ticks > ticks_max {
+            return Err(CpuLimit.into());
+        }
+        // Lets the timer of the deadline and other guests run.
+        Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+    });
+    let work = async {
+        let guest = pre.instantiate_async(&mut store).await?;
+        call(&mut store, &guest).await
+    };
+    match tokio::time::timeout(settings.deadline(), work).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) => Err(explain(&error, &store.data().limits, settings, name)),
+        Err(_) => Err(Failure {
+            kind: FailureKind::Deadline,
+            message: format!(
+                "the call took over {} ms: plugin.{name}.deadline_ms",
+                settings.deadline_ms
+            ),
+        }),
+    }
+}
+
+/// Which limit was met, or what went wrong in the plugin.
+fn explain(
+    error: &wasmtime::Error,
+    limits: &CallLimits,
+    settings: &config::Plugin,
+    name: &PluginName,
+) -> Failure {
+    if error.is::<CpuLimit>() {
+        return Failure {
+            kind: FailureKind::Cpu,
+            message: format!(
+                "the call used over {} ms of processor time: plugin.{name}.cpu_ms",
+                settings.cpu_ms
+            ),
+        };
+    }
+    let trap = trap_text(error);
+    match limits.memory_refused() {
+        Some(refused) => {
+            Failure { kind: FailureKind::Memory, message: format!("{refused} ({trap})") }
+        }
+        None => Failure { kind: FailureKind::Trap, message: trap },
+    }
+}
+
+/// The trap, and the names of the plugin's own functions that led to it,
+/// innermost first.
+fn trap_text(error: &wasmtime::Error) -> String {
+    let cause = error.root_cause().to_string();
+    let frames = error.downcast_ref::<WasmBacktrace>().map(ToString::to_string).unwrap_or_default();
+    let names: Vec<String> = frames
+        .lines()
+        .filter_map(|line| Some(plain_name(line.split_once('!')?.1.trim())))
+        .collect();
+    let own: Vec<&str> =
+        names.iter().map(String::as_str).filter(|name| !is_runtime(name)).collect();
+    let shown: Vec<&str> = match own.as_slice() {
+        [] => names.iter().map(String::as_str).take(FRAMES_MAX).collect(),
+        own => own.iter().copied().take(FRAMES_MAX).collect(),
+    };
+    if shown.is_empty() { cause } else { format!("{cause}, in {}", shown.join(" < ")) }
+}
+
+/// A function's name without the hashes that Rust adds: `probe[1f…]::handle`.
+fn plain_name(name: &str) -> String {
+    let mut plain = String::new();
+    let mut rest = name;
+    while let Some((before, after)) = rest.split_once('[') {
+        plain.push_str(before);
+        match after.split_once(']') {
+            Some((hash, after)) if hash.bytes().all(|b| b.is_ascii_hexdigit()) => rest = after,
+            _ => {
+                plain.push('[');
+                rest = after;
+            }
+        }
+    }
+    plain + rest
+}
+
+/// Whether a function belongs to Rust's own libraries, where each panic ends.
+fn is_runtime(name: &str) -> bool {
+    let name = name.trim_start_matches('<');
+    ["std::", "core::", "alloc::", "__rustc::", "panic_abort::", "rust_panic", "abort", "__rust"]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
+}

@@ -1,0 +1,68 @@
+//! What one call may use, and which limit it met.
+
+use wasmtime::ResourceLimiter;
+
+use super::engine::{CORE_INSTANCES_MAX, MEMORIES_MAX, TABLE_ENTRIES_MAX, TABLES_MAX};
+
+/// Counts a call's memory. One for each store.
+#[derive(Debug)]
+pub struct CallLimits {
+    memory_bytes_max: usize,
+    memory_bytes: usize,
+    /// The bytes that were asked for when the limit was met.
+    refused: Option<usize>,
+}
+
+impl CallLimits {
+    /// `memory_bytes_max`: over all linear memories of the call.
+    pub fn new(memory_bytes_max: usize) -> Self {
+        Self { memory_bytes_max, memory_bytes: 0, refused: None }
+    }
+
+    /// In words, where the memory limit was met.
+    pub fn memory_refused(&self) -> Option<String> {
+        let asked = self.refused?;
+        Some(format!(
+            "it wanted {asked} bytes of memory and may have {}: memory_bytes_max",
+            self.memory_bytes_max
+        ))
+    }
+}
+
+impl ResourceLimiter for CallLimits {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let total = self.memory_bytes + desired.saturating_sub(current);
+        if total > self.memory_bytes_max {
+            self.refused = Some(total);
+            return Ok(false);
+        }
+        self.memory_bytes = total;
+        Ok(true)
+    }
+
+    fn table_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        Ok(desired <= TABLE_ENTRIES_MAX)
+    }
+
+    fn instances(&self) -> usize {
+        CORE_INSTANCES_MAX as usize
+    }
+
+    fn tables(&self) -> usize {
+        TABLES_MAX as usize
+    }
+
+    fn memories(&self) -> usize {
+        MEMORIES_MAX as usize
+    }
+}

@@ -1,0 +1,276 @@
+//! A guest's standard output and error as log lines.
+//!
+//! Invariants:
+//! - A line carries the plugin, the event, the delivery and the attempt.
+//! - What a call may log is bounded; what is dropped is counted and said.
+//! - No control character of a guest reaches a terminal or a log file.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use tokio::io::AsyncWrite;
+use tracing::{Level, debug, error, info, trace, warn};
+use wasmtime_wasi::async_trait;
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+
+use crate::telemetry::GUEST;
+
+/// A longer line is broken.
+const LINE_BYTES_MAX: usize = 8 * 1024;
+
+/// What a line costs of the call's limit in addition to its text, so that empty
+/// lines are not free.
+const LINE_COST_BYTES: usize = 64;
+
+/// Bytes that a guest may hand over at once.
+const WRITE_BYTES_MAX: usize = 64 * 1024;
+
+/// What the lines of a call belong to.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// The plugin's name.
+    pub plugin: String,
+    /// The event's id; empty where the call handles none.
+    pub event: String,
+    /// The delivery's id; empty where the call handles none.
+    pub delivery: String,
+    /// The attempt; 0 where the call handles no event.
+    pub attempt: u32,
+}
+
+/// All that one call logs.
+pub struct CallLog {
+    origin: Origin,
+    bytes_max: usize,
+    bytes: usize,
+    dropped_lines: u64,
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+}
+
+/// Shared by the guest's streams, which wasmtime hands out as often as the
+/// guest asks; by a lock, since a stream must be `Sync`. Never contended: a
+/// guest is on one thread at a time.
+pub type SharedLog = Arc<Mutex<CallLog>>;
+
+/// Which stream a line came on.
+#[derive(Debug, Clone, Copy)]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+fn locked(log: &SharedLog) -> MutexGuard<'_, CallLog> {
+    log.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl CallLog {
+    /// `bytes_max`: of the call; see `log_bytes_max` in the configuration.
+    pub fn new(origin: Origin, bytes_max: usize) -> SharedLog {
+        Arc::new(Mutex::new(Self {
+            origin,
+            bytes_max,
+            bytes: 0,
+            dropped_lines: 0,
+            stdout: Vec::new(),
+            stderr: Vec::new(),
+        }))
+    }
+
+    fn write(&mut self, stream: Stream, mut bytes: &[u8]) {
+        while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
+            let (line, rest) = bytes.split_at(end);
+            self.append(stream, line);
+            self.end_line(stream);
+            bytes = rest.get(1..).unwrap_or_default();
+        }
+        self.append(stream, bytes);
+    }
+
+    /// Adds to the line that is not complete yet, and breaks it where it grows
+    /// too long.
+    fn append(&mut self, stream: Stream, mut part: &[u8]) {
+        while !part.is_empty() {
+            let partial = self.partial(stream);
+            let room = LINE_BYTES_MAX - partial.len();
+            let (now, later) = part.split_at(part.len().min(room));
+            partial.extend_from_slice(now);
+            if partial.len() == LINE_BYTES_MAX {
+                self.end_line(stream);
+            }
+            part = later;
+        }
+    }
+
+    fn partial(&mut self, stream: Stream) -> &mut Vec<u8> {
+        match stream {
+            Stream::Stdout => &mut self.stdout,
+            Stream::Stderr => &mut self.stderr,
+        }
+    }
+
+    fn end_line(&mut self, stream: Stream) {
+        let line = std::mem::take(self.partial(stream));
+        if !self.pays(line.len()) {
+            return;
+        }
+        let message = printable(&line);
+        let Origin { plugin, event, delivery, attempt } = &self.origin;
+        match stream {
+            Stream::Stdout => {
+                info!(target: GUEST, plugin, event, delivery, attempt, stream = "stdout", "{message}");
+            }
+            Stream::Stderr => {
+                warn!(target: GUEST, plugin, event, delivery, attempt, stream = "stderr", "{message}");
+            }
+        }
+    }
+
+    /// Whether the call's limit has room for a line of that length.
+    fn pays(&mut self, bytes: usize) -> bool {
+        let cost = bytes + LINE_COST_BYTES;
+        if self.dropped_lines > 0 || self.bytes + cost > self.bytes_max {
+            self.dropped_lines += 1;
+            return false;
+        }
+        self.bytes += cost;
+        true
+    }
+}
+
+/// One record of `wasi:logging`.
+pub fn record(log: &SharedLog, level: Level, context: &str, message: &str) {
+    let mut log = locked(log);
+    if !log.pays(context.len() + message.len()) {
+        return;
+    }
+    let message = printable(shortened(message).as_bytes());
+    let context = printable(shortened(context).as_bytes());
+    let Origin { plugin, event, delivery, attempt } = &log.origin;
+    macro_rules! line {
+        ($macro:ident) => {
+            $macro!(target: GUEST, plugin, event, delivery, attempt, context, "{message}")
+        };
+    }
+    match level {
+        Level::TRACE => line!(trace),
+        Level::DEBUG => line!(debug),
+        Level::INFO => line!(info),
+        Level::WARN => line!(warn),
+        Level::ERROR => line!(error),
+    }
+}
+
+/// Not longer than a line may be.
+fn shortened(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(LINE_BYTES_MAX)).unwrap_or(text)
+}
+
+/// Ends the log of a call: prints what has no line end, and what was dropped.
+pub fn finish(log: &SharedLog) {
+    let mut log = locked(log);
+    for stream in [Stream::Stdout, Stream::Stderr] {
+        if !log.partial(stream).is_empty() {
+            log.end_line(stream);
+        }
+    }
+    if log.dropped_lines > 0 {
+        let Origin { plugin, event, delivery, attempt } = &log.origin;
+        warn!(
+            target: GUEST, plugin, event, delivery, attempt,
+            dropped_lines = log.dropped_lines,
+            "log limit met: plugin.{plugin}.log_bytes_max is {}; further lines were dropped",
+            log.bytes_max
+        );
+    }
+}
+
+/// As text in which nothing can move a cursor or end a line.
+fn printable(line: &[u8]) -> String {
+    let text = String::from_utf8_lossy(line);
+    let text = text.trim_end_matches('\r');
+    if !text.chars().any(|c| c.is_control() && c != '\t') {
+        return text.to_owned();
+    }
+    text.chars()
+        .flat_map(|c| {
+            let escape = c.is_control() && c != '\t';
+            let escaped = escape.then(|| c.escape_default());
+            let plain = (!escape).then_some(c);
+            escaped.into_iter().flatten().chain(plain)
+        })
+        .collect()
+}
+
+/// One of the two streams, for the guest.
+pub struct Pipe {
+    log: SharedLog,
+    stream: Stream,
+}
+
+impl Pipe {
+    /// A stream whose lines go to that log.
+    pub fn new(log: &SharedLog, stream: Stream) -> Self {
+        Self { log: Arc::clone(log), stream }
+    }
+}
+
+impl IsTerminal for Pipe {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for Pipe {
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(Self::new(&self.log, self.stream))
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(Self::new(&self.log, self.stream))
+    }
+}
+
+#[async_trait]
+impl Pollable for Pipe {
+    async fn ready(&mut self) {}
+}
+
+impl OutputStream for Pipe {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        locked(&self.log).write(self.stream, &bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(WRITE_BYTES_MAX)
+    }
+}
+
+impl AsyncWrite for Pipe {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        locked(&self.log).write(self.stream, bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}

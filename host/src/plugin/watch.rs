@@ -1,0 +1,424 @@
+//! Hot reload: keeps what is live in line with the plugins directory.
+//!
+//! One thread looks at the directory, soon after a hint that something changed
+//! and at intervals without one. What it does about a file is decided by the
+//! file's content (its digest), never by what kind of event was seen.
+//!
+//! Invariants:
+//! - A file is taken only when nothing about it has changed for `settle_ms`,
+//!   and still agrees with that after it was read.
+//! - A file that is refused leaves what is live under its name as it is.
+//! - A plugin ends only when its file has been gone for `delete_grace_ms`; a
+//!   directory that cannot be read ends none.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
+
+use hookbox_core::ids::{Digest, PluginName};
+use tokio::sync::oneshot;
+use tracing::{debug, error, info, warn};
+
+use super::compile;
+use super::load::{Code, Loader, Refused};
+use super::registry::Registry;
+use super::scan::{self, Stamp};
+use crate::config::{Plugins, Reload};
+use crate::files::Hints;
+
+/// Messages that may wait for the thread. A hint that finds no room is dropped:
+/// those that are there already make it look.
+const MESSAGES_MAX: usize = 64;
+
+/// Looks follow each other no closer than this, however many hints there are.
+const LOOK_PAUSE: Duration = Duration::from_millis(20);
+
+/// Files that keep changing hold up the start no longer than this.
+const START_PATIENCE: Duration = Duration::from_secs(5);
+
+enum Message {
+    Hint,
+    Settings(Plugins),
+    Judged(Box<Judged>),
+    Stop,
+}
+
+/// A file's verdict, from the thread that loaded it.
+struct Judged {
+    name: PluginName,
+    digest: Digest,
+    verdict: Result<Code, Refused>,
+    took: Duration,
+}
+
+/// The reload thread, from outside.
+pub struct Reloader {
+    messages: SyncSender<Message>,
+}
+
+impl Reloader {
+    /// Starts the thread. The receiver is told when each plugin that was there
+    /// at the start has its verdict.
+    ///
+    /// # Errors
+    /// Where no thread can be started.
+    pub fn start(
+        directory: PathBuf,
+        limits: Reload,
+        plugins: Plugins,
+        loader: Loader,
+        registry: Registry,
+    ) -> std::io::Result<(Self, oneshot::Receiver<()>)> {
+        let (messages, inbox) = sync_channel(MESSAGES_MAX);
+        let (ready, started) = oneshot::channel();
+        let hints = messages.clone();
+        let hints = Hints::new(move || {
+            let _enough_wait_already = hints.try_send(Message::Hint);
+        });
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let thread = Thread {
+            directory,
+            limits,
+            plugins,
+            loader: Arc::new(loader),
+            registry,
+            hints,
+            watched: None,
+            sender: messages.clone(),
+            tracked: BTreeMap::new(),
+            jobs: VecDeque::new(),
+            running: 0,
+            running_max: cores,
+            ignored: BTreeSet::new(),
+            unreadable: None,
+            started: Instant::now(),
+            ready: Some(ready),
+        };
+        std::thread::Builder::new().name("reload".to_owned()).spawn(move || thread.run(&inbox))?;
+        Ok((Self { messages }, started))
+    }
+
+    /// Puts new settings of plugins in force.
+    pub fn reconfigure(&self, plugins: Plugins) {
+        // Only fails when the thread has ended, and then nothing is live.
+        let _ended = self.messages.send(Message::Settings(plugins));
+    }
+}
+
+impl Drop for Reloader {
+    fn drop(&mut self) {
+        let _ended = self.messages.send(Message::Stop);
+    }
+}
+
+/// What is known of one plugin's file.
+#[derive(Default)]
+struct Tracked {
+    /// The stamp at the last look, and since when it has been that.
+    seen: Option<(Stamp, Instant)>,
+    /// The stamp of what was last read, and whether any change since then would
+    /// have changed it.
+    taken: Option<(Stamp, bool)>,
+    /// The content that was last given a verdict, or is being given one.
+    judged: Option<Digest>,
+    loading: bool,
+    missing_since: Option<Instant>,
+    /// Why the file was refused, where it was.
+    refused: Option<Refused>,
+    refused_digest: Option<Digest>,
+}
+
+struct Thread {
+    directory: PathBuf,
+    limits: Reload,
+    plugins: Plugins,
+    loader: Arc<Loader>,
+    registry: Registry,
+    hints: Hints,
+    /// The folder that hints come from: what `directory` leads to.
+    watched: Option<PathBuf>,
+    sender: SyncSender<Message>,
+    tracked: BTreeMap<PluginName, Tracked>,
+    /// Files that wait to be loaded.
+    jobs: VecDeque<(PluginName, Digest, Vec<u8>)>,
+    running: usize,
+    running_max: usize,
+    ignored: BTreeSet<String>,
+    /// What was last said about a directory that could not be read.
+    unreadable: Option<String>,
+    started: Instant,
+    ready: Option<oneshot::Sender<()>>,
+}
+
+impl Thread {
+    fn run(mut self, inbox: &Receiver<Message>) {
+        loop {
+            let wake = self.look();
+            self.tell_ready();
+            let rescan = Duration::from_millis(self.limits.rescan_ms);
+            let mut wait = wake.map_or(rescan, |wake| wake.clamp(LOOK_PAUSE, rescan));
+            // Several messages that came together are one reason to look.
+            loop {
+                match inbox.recv_timeout(wait) {
+                    Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                    Ok(Message::Hint) => wait = wait.min(LOOK_PAUSE),
+                    Ok(Message::Settings(plugins)) => {
+                        self.reconfigure(plugins);
+                        wait = Duration::ZERO;
+                    }
+                    Ok(Message::Judged(judged)) => {
+                        self.take(*judged);
+                        wait = Duration::ZERO;
+                    }
+                    Err(RecvTimeoutError::Timeout) => break,
+                }
+            }
+        }
+    }
+
+    /// Looks once. Returns when something that is under way wants the next look.
+    fn look(&mut self) -> Option<Duration> {
+        self.follow_directory();
+        let listing = match scan::look(&self.directory, self.limits.file_bytes_max) {
+            Ok(listing) => listing,
+            Err(error) => {
+                let text = error.to_string();
+                if self.unreadable.as_ref() != Some(&text) {
+                    error!(directory = %self.directory.display(), error = text,
+                        "the plugins directory cannot be read; what is live goes on");
+                    self.unreadable = Some(text);
+                }
+                return None;
+            }
+        };
+        if self.unreadable.take().is_some() {
+            info!(directory = %self.directory.display(), "the plugins directory can be read again");
+        }
+        self.note_ignored(listing.ignored);
+
+        let mut wake: Option<Duration> = None;
+        let mut soon =
+            |after: Duration| wake = Some(wake.map_or(after, |w: Duration| w.min(after)));
+        let names: BTreeSet<PluginName> =
+            listing.plugins.keys().chain(self.tracked.keys()).cloned().collect();
+        for name in names {
+            match listing.plugins.get(&name) {
+                Some(Ok((path, stamp))) => {
+                    if let Some(after) = self.found(&name, path, *stamp) {
+                        soon(after);
+                    }
+                }
+                Some(Err(refused)) => self.found_unusable(&name, refused),
+                None => {
+                    if let Some(after) = self.missing(&name) {
+                        soon(after);
+                    }
+                }
+            }
+        }
+        self.start_jobs();
+        wake
+    }
+
+    /// The directory may be a link that was changed to lead elsewhere.
+    fn follow_directory(&mut self) {
+        let real = self.directory.canonicalize().ok();
+        if real == self.watched {
+            return;
+        }
+        if let Some(old) = self.watched.take() {
+            self.hints.unwatch(&old);
+        }
+        if let Some(real) = real {
+            self.hints.watch(&real);
+            self.watched = Some(real);
+        }
+    }
+
+    fn note_ignored(&mut self, ignored: Vec<String>) {
+        let ignored: BTreeSet<String> = ignored.into_iter().collect();
+        for name in ignored.difference(&self.ignored) {
+            warn!(file = name, "ignored: a plugin's file is called <name>.wasm, of a-z, 0-9 and -");
+        }
+        self.ignored = ignored;
+    }
+
+    /// A file that could be taken. Returns when it wants the next look.
+    fn found(&mut self, name: &PluginName, path: &PathBuf, stamp: Stamp) -> Option<Duration> {
+        let settle = Duration::from_millis(self.limits.settle_ms);
+        let tracked = self.tracked.entry(name.clone()).or_default();
+        tracked.missing_since = None;
+        match tracked.taken {
+            _ if tracked.loading => return None,
+            Some((taken, true)) if taken == stamp => return None,
+            Some((taken, false)) if taken == stamp => {
+                // Read once more, when no change can hide behind an equal stamp.
+                if let Some(left) = stamp.untrusted_for() {
+                    return Some(left);
+                }
+            }
+            _ => {}
+        }
+        let now = Instant::now();
+        let since = match tracked.seen {
+            Some((seen, since)) if seen == stamp => since,
+            // Long unchanged by its own time stamps, as at the start.
+            None if stamp.age().is_some_and(|age| age > settle) => {
+                now.checked_sub(settle).unwrap_or(now)
+            }
+            _ => now,
+        };
+        tracked.seen = Some((stamp, since));
+        let settled = now.duration_since(since);
+        if settled < settle {
+            return Some(settle - settled);
+        }
+        let trusted = stamp.untrusted_for().is_none();
+        let bytes = match scan::read(path, stamp) {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => {
+                tracked.seen = None;
+                return Some(settle);
+            }
+            Err(error) => {
+                let refused = Refused::new("unreadable", format!("cannot be read: {error}"));
+                self.found_unusable(name, &refused);
+                return Some(settle);
+            }
+        };
+        tracked.taken = Some((stamp, trusted));
+        let digest = Digest::of(&bytes);
+        if tracked.judged != Some(digest) {
+            tracked.judged = Some(digest);
+            tracked.loading = true;
+            self.jobs.push_back((name.clone(), digest, bytes));
+        }
+        stamp.untrusted_for()
+    }
+
+    /// A file that cannot be taken as it is.
+    fn found_unusable(&mut self, name: &PluginName, refused: &Refused) {
+        let tracked = self.tracked.entry(name.clone()).or_default();
+        tracked.missing_since = None;
+        tracked.seen = None;
+        tracked.taken = None;
+        tracked.judged = None;
+        self.refuse(name, None, refused.clone());
+    }
+
+    /// A plugin whose file is not there. Returns when it wants the next look.
+    fn missing(&mut self, name: &PluginName) -> Option<Duration> {
+        let grace = Duration::from_millis(self.limits.delete_grace_ms);
+        let tracked = self.tracked.get_mut(name)?;
+        tracked.seen = None;
+        tracked.taken = None;
+        if tracked.loading {
+            return None;
+        }
+        let gone = tracked.missing_since.get_or_insert_with(Instant::now).elapsed();
+        if gone < grace {
+            return Some(grace - gone);
+        }
+        self.tracked.remove(name);
+        if self.registry.has(name) {
+            self.registry.remove(name);
+        }
+        None
+    }
+
+    fn start_jobs(&mut self) {
+        while self.running < self.running_max
+            && let Some((name, digest, bytes)) = self.jobs.pop_front()
+        {
+            let settings = self.plugins.of(&name).clone();
+            let loader = Arc::clone(&self.loader);
+            let sender = self.sender.clone();
+            let job_name = name.clone();
+            let job = move || {
+                let started = Instant::now();
+                let verdict = loader.load(&name, &bytes, digest, &settings);
+                let judged = Judged { name, digest, verdict, took: started.elapsed() };
+                let _ending = sender.send(Message::Judged(Box::new(judged)));
+            };
+            match std::thread::Builder::new().name("load".to_owned()).spawn(job) {
+                Ok(_) => self.running += 1,
+                Err(error) => {
+                    error!(plugin = %job_name, %error, "no thread to load the plugin with; it is tried again");
+                    let tracked = self.tracked.entry(job_name).or_default();
+                    (tracked.loading, tracked.judged, tracked.taken) = (false, None, None);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, judged: Judged) {
+        self.running -= 1;
+        let Judged { name, digest, verdict, took } = judged;
+        if let Some(tracked) = self.tracked.get_mut(&name) {
+            tracked.loading = false;
+        }
+        match verdict {
+            Ok(code) => {
+                if let Some(tracked) = self.tracked.get_mut(&name) {
+                    tracked.refused = None;
+                }
+                self.registry.insert(&name, code, self.plugins.of(&name));
+                debug!(plugin = %name, took_ms = took.as_millis(), "plugin was loaded");
+            }
+            Err(refused) => {
+                if refused.code == compile::FAILED
+                    && let Some(tracked) = self.tracked.get_mut(&name)
+                {
+                    // The host's fault, which may pass.
+                    tracked.judged = None;
+                    tracked.taken = None;
+                }
+                self.refuse(&name, Some(digest), refused);
+            }
+        }
+    }
+
+    /// Says why a file is refused, once for each reason.
+    fn refuse(&mut self, name: &PluginName, digest: Option<Digest>, refused: Refused) {
+        let tracked = self.tracked.entry(name.clone()).or_default();
+        if tracked.refused.as_ref() == Some(&refused) && tracked.refused_digest == digest {
+            return;
+        }
+        let now = if self.registry.has(name) {
+            "the code that was live goes on"
+        } else {
+            "nothing is live under this name"
+        };
+        error!(
+            plugin = %name, digest = digest.map(|digest| digest.short()), code = refused.code,
+            error = refused.message, "plugin refused; {now}"
+        );
+        tracked.refused = Some(refused);
+        tracked.refused_digest = digest;
+    }
+
+    /// New settings may let in what was refused.
+    fn reconfigure(&mut self, plugins: Plugins) {
+        self.plugins = plugins;
+        self.registry.reconfigure(&self.plugins);
+        for tracked in self.tracked.values_mut().filter(|tracked| tracked.refused.is_some()) {
+            tracked.judged = None;
+            tracked.taken = None;
+        }
+    }
+
+    fn tell_ready(&mut self) {
+        let busy = self.running > 0 || !self.jobs.is_empty();
+        let unread = |tracked: &Tracked| tracked.seen.is_some() && tracked.taken.is_none();
+        let settling = self.tracked.values().any(unread) && self.started.elapsed() < START_PATIENCE;
+        if !busy
+            && !settling
+            && let Some(ready) = self.ready.take()
+        {
+            let _nobody_waits = ready.send(());
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! What the server says of itself: log lines on standard error.
+//!
+//! Invariant: no line holds a secret or a body.
+
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::time::UtcTime;
+
+use crate::config::{Log, LogFormat};
+
+/// RFC 3339, to the millisecond.
+const TIME: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+
+/// Target of lines that plugins wrote, so that they can be filtered.
+pub const GUEST: &str = "guest";
+
+/// Why logging cannot be set up.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "log.level: {0:?} is no level and no filter: write one of error, warn, info, debug and trace, or such as \"info,hookbox::ingress=debug\""
+)]
+pub struct LevelError(String);
+
+/// Sends log lines to standard error from now on.
+///
+/// # Errors
+/// Where `level` cannot be understood.
+pub fn start(log: &Log) -> Result<(), LevelError> {
+    let filter = filter(&log.level)?;
+    let lines = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(filter)
+        .with_timer(UtcTime::new(TIME));
+    // A second call, as tests of this crate may make, changes nothing.
+    let _already_started = match log.format {
+        LogFormat::Human => lines
+            .with_target(false)
+            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+            .try_init(),
+        LogFormat::Json => lines
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_span_list(false)
+            .try_init(),
+    };
+    Ok(())
+}
+
+/// A level alone goes for hookbox and its plugins; the libraries below it are
+/// heard from `warn` on.
+fn filter(level: &str) -> Result<EnvFilter, LevelError> {
+    let error = || LevelError(level.to_owned());
+    let alone = level.parse::<tracing::Level>().is_ok();
+    let text =
+        if alone { format!("warn,hookbox={level},{GUEST}={level}") } else { level.to_owned() };
+    EnvFilter::builder().parse(text).map_err(|_| error())
+}
+
+/// Whether the settings could be used.
+///
+/// # Errors
+/// As [`start`].
+pub fn check(log: &Log) -> Result<(), LevelError> {
+    filter(&log.level).map(|_| ())
+}

@@ -1,0 +1,90 @@
+//! A running server, and what it logs.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+/// Nothing that the demo waits for takes this long, compiling included.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A hookbox process. Killed when dropped.
+pub(crate) struct Server {
+    child: Child,
+    lines: Receiver<Value>,
+}
+
+impl Server {
+    /// Starts one.
+    pub(crate) fn start(program: &Path, config: &Path) -> Result<Self> {
+        let mut child = Command::new(program)
+            .arg("serve")
+            .arg("--config")
+            .arg(config)
+            .env("HOOKBOX_LOG__FORMAT", "json")
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start {}", program.display()))?;
+        let stderr = child.stderr.take().context("the server's log")?;
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                // What is no log line is a message of last resort.
+                let value = serde_json::from_str(&line).unwrap_or(Value::String(line));
+                if sender.send(value).is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Self { child, lines })
+    }
+
+    /// The next log line.
+    pub(crate) fn line(&self) -> Result<Value> {
+        self.lines.recv_timeout(PATIENCE).context("the server is silent or has ended")
+    }
+
+    /// Shows log lines up to one with that message, which is returned.
+    pub(crate) fn until(&self, message: &str, mut show: impl FnMut(&Value)) -> Result<Value> {
+        loop {
+            let line = self.line()?;
+            if let Value::String(text) = &line {
+                bail!("the server said: {text}");
+            }
+            show(&line);
+            if text(&line, "message") == message {
+                return Ok(line);
+            }
+        }
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub(crate) fn end(mut self) -> Result<()> {
+        let pid =
+            i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).context("a process id")?;
+        kill_process(pid, Signal::TERM)?;
+        let status = self.child.wait()?;
+        if !status.success() {
+            bail!("the server ended with {status}");
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ended_already = self.child.kill();
+        let _ended_already = self.child.wait();
+    }
+}
+
+/// A member of a log line as text; empty where there is none.
+pub(crate) fn text<'a>(line: &'a Value, member: &str) -> &'a str {
+    line.get(member).and_then(Value::as_str).unwrap_or_default()
+}

@@ -1,0 +1,20 @@
+//! `cargo xtask test`: every test there is.
+
+use anyhow::Result;
+
+use crate::{build_server, cargo, demo, guests, run};
+
+/// Runs them.
+pub(crate) fn run_all() -> Result<()> {
+    println!("Building the plugins that tests load");
+    let components = guests::build()?;
+    println!("Building the server");
+    let program = build_server()?;
+    println!("Running the tests");
+    run(cargo()
+        .args(["test", "--workspace", "--no-fail-fast"])
+        .env("HOOKBOX_GUESTS", components)
+        .env("HOOKBOX_PROGRAM", program))?;
+    println!("Running the demo once");
+    demo::run(true)
+}
