@@ -5,6 +5,8 @@
 //! `config`, `telemetry`, `files` → `hookbox_core`. Members of the braces do
 //! not know each other; [`pipeline`] is the one place that joins them.
 
+#![warn(clippy::print_stderr, clippy::print_stdout)]
+
 pub mod cli;
 pub mod config;
 pub mod files;

@@ -30,6 +30,15 @@ macro_rules! export {
                 }
             }
 
+            // Else a native build would warn that the plugin is never used.
+            #[cfg(not(target_family = "wasm"))]
+            #[used]
+            static HANDLE: fn(
+                $crate::Event,
+                $crate::Delivery,
+            ) -> ::core::result::Result<(), $crate::Failure> =
+                <Exported as $crate::exports::handler::Guest>::handle;
+
             #[cfg(target_family = "wasm")]
     $crate::exports::export_guest!(Exported with_types_in $crate::exports::bindings);
         };

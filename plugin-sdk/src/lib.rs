@@ -87,7 +87,6 @@ pub trait Plugin {
     ///
     /// # Errors
     /// What the host should do about it: [`Failure::Retry`],
-    /// [`Failure::RetryAfter`], or [`Failure::Reject`]. A panic is a failure
-    /// too, which the host retries.
+    /// [`Failure::RetryAfter`], or [`Failure::Reject`]. A panic is a failure too.
     fn handle(event: Event, delivery: Delivery) -> Result<(), Failure>;
 }

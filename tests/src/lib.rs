@@ -4,6 +4,13 @@
 //! Nothing here sleeps: whoever waits, waits for a log line or for a process,
 //! and gives up with what it saw after [`PATIENCE`].
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -139,10 +146,7 @@ impl Site {
     pub fn serve_with(&self, variables: &[(&str, &str)]) -> Server {
         let mut command = self.command(&["serve"]);
         command.envs(variables.iter().copied());
-        let server = Server::start(command);
-        let line = server.wait(|line| text(line, "message").starts_with("listening"));
-        let address = text(&line, "address").to_owned();
-        server.listening(&address)
+        Server::of(command)
     }
 
     /// Runs the server where it is expected to end by itself.
@@ -208,9 +212,20 @@ impl Reply {
 }
 
 impl Server {
+    /// Starts one and waits until it listens.
+    pub fn of(command: Command) -> Self {
+        let mut server = Self::start(command);
+        let line = server.wait(|line| text(line, "message").starts_with("listening"));
+        server.url = text(&line, "address").to_owned();
+        server
+    }
+
     fn start(mut command: Command) -> Self {
-        let mut child =
-            command.stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("starting hookbox");
+        let mut child = command
+            .stderr(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("starting hookbox");
         let log = Arc::new(Log::default());
         let stderr = child.stderr.take().expect("standard error");
         let reader = Arc::clone(&log);
@@ -228,11 +243,6 @@ impl Server {
             reader.grown.notify_all();
         });
         Self { child, url: String::new(), log }
-    }
-
-    fn listening(mut self, address: &str) -> Self {
-        self.url = address.to_owned();
-        self
     }
 
     /// `http://127.0.0.1:<port>`

@@ -1,5 +1,12 @@
 //! Bodies that a decoder must survive, and what is refused, over HTTP.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 use hookbox_core::targetvideo::EVENT_NAMES;
 use hookbox_tests::{Server, Site, body, probe, sample, text};
 
@@ -24,10 +31,8 @@ fn each_of_the_17_events_arrives_in_its_typed_case() {
     let (_site, server) = probed();
     for name in EVENT_NAMES {
         let said = handed(&server, sample(name));
-        let case: String = name
-            .split('_')
-            .map(|word| word[..1].to_uppercase() + &word[1..])
-            .collect();
+        let case: String =
+            name.split('_').map(|word| word[..1].to_uppercase() + &word[1..]).collect();
         assert!(said.contains(&format!("event={name} payload={case} ")), "{said}");
     }
 }
@@ -38,7 +43,11 @@ fn bodies_that_a_decoder_must_survive_are_handed_over() {
     let long = "x".repeat(1_000_000);
     for (event, members, says) in [
         ("edit_video", r#","data":{"Video":{"id":734392}}"#, "payload=EditVideo extra=0"),
-        ("sd_encoded", r#","response":{"EncodingStatus":{"sd":1,"hd":true,"ld":"yes"}}"#, "extra=1"),
+        (
+            "sd_encoded",
+            r#","response":{"EncodingStatus":{"sd":1,"hd":true,"ld":"yes"}}"#,
+            "extra=1",
+        ),
         ("sd_encoded", r#","response":{"EncodingStatus":{"uhd":"1"}}"#, "extra=0"),
         ("edit_video", r#","data":[]"#, "extra=1"),
         ("edit_video", r#","response":false"#, "extra=1"),
@@ -84,7 +93,8 @@ fn the_content_type_and_a_byte_order_mark_do_not_matter() {
 #[test]
 fn what_cannot_be_read_is_refused_with_400_and_a_problem_document() {
     let (_site, server) = probed();
-    let nested = |levels| body("e", &format!(",\"a\":{}{}", "[".repeat(levels), "]".repeat(levels)));
+    let nested =
+        |levels| body("e", &format!(",\"a\":{}{}", "[".repeat(levels), "]".repeat(levels)));
     let invalid_utf8 = [body("e", "").as_bytes(), b"\xff"].concat();
     let twice = body("e", "").replacen('{', "{\"secret\":\"your_secret_key\",", 1);
     for (bytes, code) in [

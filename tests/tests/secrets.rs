@@ -1,5 +1,12 @@
 //! The shared secret: who gets in, and that it is seen nowhere.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 use std::fs;
 
 use hookbox_tests::{SECRET, Site, body, plugin, probe, sample, text};
@@ -39,7 +46,9 @@ fn missing_wrong_empty_and_non_string_secrets_are_refused_alike() {
 fn the_secret_is_in_no_output_and_in_no_file() {
     const HUSH: &str = "h4sh-a-secret-of-this-test";
     const WRONG: &str = "wr0ng-secret-of-this-test";
-    let source = format!("[[source]]\nname = \"main\"\nsecrets = [{{ name = \"a\", value = \"{HUSH}\" }}]\n");
+    let source = format!(
+        "[[source]]\nname = \"main\"\nsecrets = [{{ name = \"a\", value = \"{HUSH}\" }}]\n"
+    );
     let site = Site::with_sources(&source, "[log]\nlevel = \"trace\"");
     site.install("audit-log", &plugin("audit-log"));
     site.install("probe", &probe(1));
@@ -88,7 +97,8 @@ fn the_secret_is_in_no_output_and_in_no_file() {
 }
 
 fn files_below(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
-    let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let entries =
+        fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
     entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
 }
 
@@ -109,7 +119,8 @@ fn each_of_several_secrets_is_taken_and_named() {
         server.post_to(path, format!(r#"{{"event":"e","secret":"{secret}"}}"#))
     };
     let named = |event: &str| {
-        let line = server.wait(|line| text(line, "message") == "accepted" && text(line, "event") == event);
+        let line =
+            server.wait(|line| text(line, "message") == "accepted" && text(line, "event") == event);
         (text(&line, "source").to_owned(), text(&line, "secret").to_owned())
     };
     for (path, secret, expected) in [

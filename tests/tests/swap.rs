@@ -1,5 +1,12 @@
 //! Plugins are swapped while events flow.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write as _;
@@ -145,7 +152,9 @@ fn a_storm_of_swaps_loses_fails_and_doubles_nothing() {
     let mut builds_run = BTreeSet::new();
     for line in &done {
         let event = text(line, "event");
-        let [build] = said[event].as_slice() else { panic!("{event} was seen by {:?}", said[event]) };
+        let [build] = said[event].as_slice() else {
+            panic!("{event} was seen by {:?}", said[event])
+        };
         assert_eq!(digest_of[build], text(line, "digest"), "{event}");
         assert_eq!(Some(generation_of[text(line, "digest")]), line["generation"].as_u64());
         builds_run.insert(build.clone());
@@ -156,7 +165,11 @@ fn a_storm_of_swaps_loses_fails_and_doubles_nothing() {
     let (early, late) = (resident[SWAPS / 2 - 1], resident[SWAPS - 1]);
     println!(
         "{} events over {SWAPS} swaps, {} builds ran; resident memory {} KiB after swap {}, {} KiB after swap {SWAPS}",
-        accepted.len(), builds_run.len(), early / 1024, SWAPS / 2, late / 1024
+        accepted.len(),
+        builds_run.len(),
+        early / 1024,
+        SWAPS / 2,
+        late / 1024
     );
     assert!(builds_run.len() > SWAPS / 2, "only {} builds ran", builds_run.len());
     // A build that is never let go of keeps its code, about a megabyte.
@@ -228,7 +241,8 @@ fn a_file_that_will_not_load_never_displaces_code_that_works() {
     let server = site.serve();
     let core = wat("(module)");
     let other_world = wat("(component)");
-    let unknown_import = wat(r#"(component (import "no:such/thing@1.0.0" (instance (export "f" (func)))))"#);
+    let unknown_import =
+        wat(r#"(component (import "no:such/thing@1.0.0" (instance (export "f" (func)))))"#);
     let outside = site.path("outside.wasm");
     fs::write(&outside, &good).expect("a file");
     let mut bit_flipped = good.clone();
@@ -340,7 +354,9 @@ fn plugins_of_the_repository_load_and_say_what_they_should() {
     assert!(said.starts_with("sd_encoded: video 734392 (delivery "), "{said}");
     assert_eq!(
         server.said(&event, "encoding-watch"),
-        ["video 734392: SD is ready; set: sd hd fhd streaming ogg mp3; not set: ld hsd (by MediaConvert)"]
+        [
+            "video 734392: SD is ready; set: sd hd fhd streaming ogg mp3; not set: ld hsd (by MediaConvert)"
+        ]
     );
     let event = server.post(hookbox_tests::sample("delete_video")).event();
     server.wait_done(&event, "catalog");

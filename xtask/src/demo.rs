@@ -127,7 +127,7 @@ fn show(line: &Value) {
         "refused" => println!("    refused: {} ({})", text(line, "code"), number("status")),
         "handled" => println!("    {plugin:<15} handled it in {} µs", number("duration_us")),
         "failed" => println!("    {plugin:<15} failed: {}", text(line, "error")),
-        _ if text(line, "stream") != "" => println!("    {plugin:<15} says: {message}"),
+        _ if !text(line, "stream").is_empty() => println!("    {plugin:<15} says: {message}"),
         _ => println!("    {} {plugin} {message} {}", text(line, "level"), short("digest")),
     }
 }

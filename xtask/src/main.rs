@@ -3,8 +3,6 @@
 //! Each does all the set-up that it needs on a fresh machine, says what it
 //! does, and fails with a message that says what to do.
 
-#![allow(clippy::print_stdout, reason = "this program talks to its user")]
-
 mod demo;
 mod guests;
 mod server;

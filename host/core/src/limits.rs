@@ -18,6 +18,3 @@ pub const EXTRA_FACTOR: usize = 4;
 
 /// Characters of a source's or a plugin's name.
 pub const NAME_CHARS_MAX: usize = 64;
-
-/// Bytes of an event's name that appear in a log line.
-pub const EVENT_NAME_LOGGED_BYTES: usize = 128;

@@ -22,6 +22,9 @@ pub(super) fn run(verb: Verb) -> anyhow::Result<()> {
         Verb::Check(file) => {
             let config = config::read(file.path().as_deref())?;
             crate::telemetry::check(&config.settings.log)?;
+            if let Some(files) = &config.settings.server.tls() {
+                crate::ingress::tls::read(files)?;
+            }
             writeln!(out, "The configuration is good.")?;
             for (name, (_, secrets)) in &config.live.sources {
                 writeln!(out, "  source {name}: POST /hooks/{name}, secrets {secrets:?}")?;

@@ -53,14 +53,14 @@ impl ConfigFile {
 pub fn main() -> ExitCode {
     let result = match Arguments::parse().verb {
         Verb::Serve(file) => serve::run(file.path()),
-        Verb::Config(verb) => config::run(verb),
+        Verb::Config(verb) => config::run(verb).map(|()| ExitCode::SUCCESS),
         Verb::Compile { output, memory_bytes_max } => {
             let status = compile::child(&output, memory_bytes_max);
             return u8::try_from(status).map_or(ExitCode::FAILURE, ExitCode::from);
         }
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(error) => {
             let _nobody_listens = writeln!(std::io::stderr(), "hookbox: {error:#}");
             ExitCode::FAILURE

@@ -1,12 +1,17 @@
 //! `hookbox serve`
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use tokio::runtime::Builder;
 
-use crate::{config, pipeline, telemetry};
+use crate::pipeline::server::{self, Ended};
+use crate::{config, telemetry};
 
-pub(super) fn run(path: Option<PathBuf>) -> anyhow::Result<()> {
+/// Exit status of a server that ended with deliveries that are lost.
+const LOST: u8 = 3;
+
+pub(super) fn run(path: Option<PathBuf>) -> anyhow::Result<ExitCode> {
     let config = config::read(path.as_deref())?;
     telemetry::start(&config.settings.log)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -21,9 +26,12 @@ pub(super) fn run(path: Option<PathBuf>) -> anyhow::Result<()> {
         .enable_time()
         .build()?;
     let serving = Builder::new_multi_thread().thread_name("serve").enable_all().build()?;
-    let result = serving.block_on(pipeline::server::serve(path, config, guests.handle().clone()));
+    let result = serving.block_on(server::serve(path, config, guests.handle().clone()));
     // A guest that is still in a call would hold up a usual end.
     guests.shutdown_background();
     serving.shutdown_background();
-    result
+    result.map(|ended| match ended {
+        Ended::Whole => ExitCode::SUCCESS,
+        Ended::Lossy => ExitCode::from(LOST),
+    })
 }

@@ -75,6 +75,14 @@ impl Plugin {
     }
 }
 
+impl Server {
+    /// Certificate and key, where the server speaks TLS.
+    pub fn tls(&self) -> Option<Tls> {
+        let (certificate, key) = self.tls_certificate.clone().zip(self.tls_key.clone())?;
+        Some(Tls { certificate, key })
+    }
+}
+
 impl Settings {
     /// The names of the sections that differ.
     pub fn changed(&self, other: &Self) -> Vec<&'static str> {
@@ -101,11 +109,13 @@ pub(super) fn check(
     let mut server = layer.server.complete().ok_or_else(|| incomplete("server"))?;
     server.data_dir = base.join(&server.data_dir);
     server.plugins_dir = base.join(&server.plugins_dir);
-    if let Some(Tls { certificate, key }) = &mut server.tls {
-        for path in [certificate, key] {
-            *path = base.join(&*path);
-            files.push(path.clone());
-        }
+    for path in [&mut server.tls_certificate, &mut server.tls_key].into_iter().flatten() {
+        *path = base.join(&*path);
+        files.push(path.clone());
+    }
+    if server.tls_certificate.is_some() != server.tls_key.is_some() {
+        let message = "tls_certificate and tls_key only go together: give both or none";
+        return Err(value("server", message));
     }
     let settings = Settings {
         server,

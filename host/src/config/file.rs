@@ -73,7 +73,8 @@ section! {
         body_timeout_ms: u64,
         connections_max: usize,
         drain_ms: u64,
-        ? tls: Tls,
+        ? tls_certificate: PathBuf,
+        ? tls_key: PathBuf,
     }
 }
 
@@ -129,9 +130,8 @@ section! {
     }
 }
 
-/// `[server] tls`
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// `[server] tls_certificate` and `tls_key`, which only go together.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tls {
     /// Certificate chain, PEM (RFC 7468), the server's own first.
     pub certificate: PathBuf,

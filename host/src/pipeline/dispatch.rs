@@ -13,14 +13,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use hookbox_core::ids::PluginName;
-use hookbox_core::limits::EVENT_NAME_LOGGED_BYTES;
-use hookbox_core::outcome::Outcome;
+use hookbox_core::outcome::{FailureKind, Outcome};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
 use crate::plugin::invoke::{Call, Runner};
 use crate::plugin::registry::{Generations, Plugin};
 use crate::store::{Claim, Store};
+use crate::telemetry::shown;
 
 /// Keeps a lane for each live plugin. Returns once the store is closed and
 /// nothing waits for any live plugin.
@@ -122,8 +122,7 @@ async fn attempt<S: Store>(store: Arc<S>, runner: Runner, plugin: Arc<Plugin>, c
     store.settle(&claim, &done.outcome).await;
 
     let digest = plugin.code.digest.short();
-    let name = claim.event.name();
-    let name = name.get(..name.floor_char_boundary(EVENT_NAME_LOGGED_BYTES)).unwrap_or_default();
+    let name = shown(claim.event.name());
     let duration_us = u64::try_from(done.duration.as_micros()).unwrap_or(u64::MAX);
     match &done.outcome {
         Outcome::Handled => info!(
@@ -133,7 +132,16 @@ async fn attempt<S: Store>(store: Arc<S>, runner: Runner, plugin: Arc<Plugin>, c
         Outcome::Failed(failure) => error!(
             plugin = %plugin.name, digest, generation = plugin.since, event = %claim.event_id,
             name, delivery = %claim.delivery, attempt = claim.attempt, duration_us,
-            failure = %failure.kind, error = failure.message, "failed"
+            failure = %failure.kind,
+            retry_after_ms = retry_after_ms(failure.kind), error = failure.message, "failed"
         ),
+    }
+}
+
+/// When the plugin asked to be called again, where it did.
+fn retry_after_ms(kind: FailureKind) -> Option<u64> {
+    match kind {
+        FailureKind::RetryAfter(wait) => u64::try_from(wait.as_millis()).ok(),
+        _ => None,
     }
 }

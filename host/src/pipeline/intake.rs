@@ -6,7 +6,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use hookbox_core::event::Event;
 use hookbox_core::ids::{DeliveryId, EventId, SourceName};
-use hookbox_core::limits::EVENT_NAME_LOGGED_BYTES;
 use hookbox_core::verify::{Refusal, verify};
 use tokio::sync::watch;
 use tracing::{error, info, warn};
@@ -15,6 +14,7 @@ use crate::config::Live;
 use crate::ingress::{Answer, Receive};
 use crate::plugin::registry::Generations;
 use crate::store::{Accept, Store, StoreError};
+use crate::telemetry::shown;
 
 /// See the module's text.
 pub struct Intake<S> {
@@ -98,13 +98,6 @@ impl<S: Store> Receive for Intake<S> {
         };
         warn!(%peer, source = shown(source), status = answer.status().as_u16(), code, "refused");
     }
-}
-
-/// A name as it is logged: of bounded length, and with nothing that could move
-/// a cursor or end a line.
-fn shown(name: &str) -> String {
-    let end = name.floor_char_boundary(EVENT_NAME_LOGGED_BYTES);
-    name.chars().take(end).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 fn random() -> Result<[u8; 10], Answer> {

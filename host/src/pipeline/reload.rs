@@ -1,7 +1,8 @@
 //! Settings that change while the server runs: the configuration's live part,
 //! secrets that come from files, certificate and key.
 //!
-//! Invariant: a new configuration takes effect whole or not at all.
+//! Invariant: a new configuration takes effect whole or not at all, and so does
+//! a new pair of certificate and key.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, watch};
 use tracing::{error, info, warn};
 
-use crate::config::{self, Config, Live};
+use crate::config::{self, Config, Live, Settings, Tls};
 use crate::files::Hints;
 use crate::ingress::tls;
 use crate::plugin::watch::Reloader;
@@ -41,92 +42,105 @@ pub async fn run(path: Option<PathBuf>, mut now: Config, targets: Targets) -> st
     let hinted = Arc::clone(&hint);
     let mut hints = Hints::new(move || hinted.notify_one());
     let mut watched: Vec<PathBuf> = Vec::new();
-    let mut seen = Digest::of(&contents(path.as_deref(), &now.files));
     let rescan = Duration::from_millis(now.settings.reload.rescan_ms);
     let settle = Duration::from_millis(now.settings.reload.settle_ms);
+    // What is read once keeps the values it had at the start.
+    let settings = now.settings.clone();
+    let pair = settings.server.tls();
+    let pair_files: Vec<PathBuf> =
+        pair.iter().flat_map(|pair| [pair.certificate.clone(), pair.key.clone()]).collect();
+    let mut pair_seen = Digest::of(&contents(&pair_files));
+    let mut files = files_of(path.as_deref(), &now, &pair_files);
+    let mut seen = Digest::of(&contents(&files));
     loop {
-        watch_folders(&mut hints, &mut watched, path.as_deref(), &now.files);
+        watch_folders(&mut hints, &mut watched, &files);
         let asked = tokio::select! {
             _ = hangup.recv() => true,
             () = hint.notified() => false,
             () = tokio::time::sleep(rescan) => false,
         };
-        let digest = if asked {
-            Digest::of(&contents(path.as_deref(), &now.files))
-        } else {
-            settled(path.as_deref(), &now.files, settle, seen).await
-        };
+        let digest =
+            if asked { Digest::of(&contents(&files)) } else { settled(&files, settle, seen).await };
         if digest == seen && !asked {
             continue;
         }
-        seen = digest;
         match config::read(path.as_deref()) {
             Ok(new) => {
-                targets.apply(&now, &new);
-                // What is read once keeps the values it had at the start.
-                let settings = now.settings;
-                now = Config { settings, ..new };
-                seen = Digest::of(&contents(path.as_deref(), &now.files));
+                targets.apply(&now, &new, &settings);
+                now = new;
+                files = files_of(path.as_deref(), &now, &pair_files);
             }
             Err(error) => {
-                error!(%error, "the new configuration is refused; the old one stays in force")
+                error!(%error, "the new configuration is refused; the old one stays in force");
             }
         }
+        let pair_now = Digest::of(&contents(&pair_files));
+        if pair_now != pair_seen || asked {
+            targets.apply_pair(pair.as_ref());
+            pair_seen = pair_now;
+        }
+        seen = Digest::of(&contents(&files));
     }
 }
 
 impl Targets {
-    fn apply(&self, old: &Config, new: &Config) {
-        let unread = old.settings.changed(&new.settings);
+    /// `settings`: those that the server was started with.
+    fn apply(&self, old: &Config, new: &Config, settings: &Settings) {
+        let unread = settings.changed(&new.settings);
         if !unread.is_empty() {
             warn!(
                 sections = unread.join(" "),
-                "these sections changed, and take effect at the next start"
+                "these sections differ from those in force, and take effect at the next start"
             );
         }
-        let old_live = Arc::clone(&self.live.borrow());
-        if old_live.sources != new.live.sources {
-            let names: Vec<String> = new
-                .live
-                .sources
-                .iter()
-                .map(|(name, (_, secrets))| format!("{name} {secrets:?}"))
-                .collect();
-            info!(sources = names.join(", "), "sources and secrets are in force");
+        if old.live.sources != new.live.sources {
+            let sources = new.live.sources.iter();
+            let sources: Vec<String> =
+                sources.map(|(name, (_, secrets))| format!("{name} {secrets:?}")).collect();
+            info!(sources = sources.join(", "), "sources and secrets are in force");
         }
         self.live.send_replace(Arc::new(new.live.clone()));
-        if old_live.plugins != new.live.plugins {
+        if old.live.plugins != new.live.plugins {
             let reloader = Arc::clone(&self.reloader);
             let plugins = new.live.plugins.clone();
             // Waits while the reload thread is busy.
             tokio::task::spawn_blocking(move || reloader.reconfigure(plugins));
         }
-        if let (Some(target), Some(files)) = (&self.tls, &old.settings.server.tls) {
-            match tls::read(files) {
-                Ok(config) => {
-                    target.send_replace(config);
-                    info!("certificate and key are in force");
-                }
-                Err(error) => {
-                    error!(%error, "the new certificate or key is refused; the old ones stay in force")
-                }
+        if old.live == new.live && unread.is_empty() {
+            info!("the configuration was read again and says the same");
+        }
+    }
+
+    /// Certificate and key are changed apart from the configuration: they come
+    /// from files of their own, which others write.
+    fn apply_pair(&self, pair: Option<&Tls>) {
+        let Some((target, files)) = self.tls.as_ref().zip(pair) else { return };
+        match tls::read(files) {
+            Ok(config) => {
+                target.send_replace(config);
+                info!("certificate and key are in force");
             }
+            Err(error) => error!(
+                %error,
+                "the new certificate or key is refused; the old ones stay in force"
+            ),
         }
     }
 }
 
+/// All files that settings come from.
+fn files_of(path: Option<&Path>, config: &Config, pair: &[PathBuf]) -> Vec<PathBuf> {
+    let own = path.map(Path::to_owned).into_iter();
+    own.chain(config.files.iter().cloned()).chain(pair.iter().cloned()).collect()
+}
+
 /// The contents' digest once it has been the same for a while, if it is not the
 /// one known already.
-async fn settled(
-    path: Option<&Path>,
-    files: &[PathBuf],
-    settle: Duration,
-    known: Digest,
-) -> Digest {
-    let mut last = Digest::of(&contents(path, files));
+async fn settled(files: &[PathBuf], settle: Duration, known: Digest) -> Digest {
+    let mut last = Digest::of(&contents(files));
     while last != known {
         tokio::time::sleep(settle).await;
-        let next = Digest::of(&contents(path, files));
+        let next = Digest::of(&contents(files));
         if next == last {
             break;
         }
@@ -135,11 +149,10 @@ async fn settled(
     last
 }
 
-/// All that the configuration is read from, each part with its length or the
-/// fact that it cannot be read.
-fn contents(path: Option<&Path>, files: &[PathBuf]) -> Vec<u8> {
+/// Each file with its length, or the fact that it cannot be read.
+fn contents(files: &[PathBuf]) -> Vec<u8> {
     let mut all = Vec::new();
-    for file in path.into_iter().chain(files.iter().map(PathBuf::as_path)) {
+    for file in files {
         match std::fs::read(file) {
             Ok(bytes) => {
                 all.extend_from_slice(&bytes.len().to_le_bytes());
@@ -152,16 +165,10 @@ fn contents(path: Option<&Path>, files: &[PathBuf]) -> Vec<u8> {
 }
 
 /// Folders of all files, and of what links among them lead to.
-fn watch_folders(
-    hints: &mut Hints,
-    watched: &mut Vec<PathBuf>,
-    path: Option<&Path>,
-    files: &[PathBuf],
-) {
-    let mut folders: Vec<PathBuf> = path
-        .into_iter()
-        .chain(files.iter().map(PathBuf::as_path))
-        .flat_map(|file| [Some(file.to_owned()), file.canonicalize().ok()])
+fn watch_folders(hints: &mut Hints, watched: &mut Vec<PathBuf>, files: &[PathBuf]) {
+    let mut folders: Vec<PathBuf> = files
+        .iter()
+        .flat_map(|file| [Some(file.clone()), file.canonicalize().ok()])
         .flatten()
         .filter_map(|file| match file.parent() {
             Some(folder) if folder.as_os_str().is_empty() => Some(PathBuf::from(".")),

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
@@ -29,8 +30,22 @@ use crate::shutdown::{self, Signals};
 use crate::store::Store as _;
 use crate::store::memory::MemoryStore;
 
+/// Connections that may wait to be accepted. With the usual 128, a burst of new
+/// ones makes some senders wait for a second until their system tries again. The
+/// system caps it (`net.core.somaxconn`).
+const BACKLOG: u32 = 4_096;
+
 /// Open files that are needed beside connections.
 const OTHER_FILES: u64 = 256;
+
+/// How serving ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Every event that was taken was handed over.
+    Whole,
+    /// Some were not, and are lost.
+    Lossy,
+}
 
 /// Serves until a signal ends it.
 ///
@@ -39,7 +54,7 @@ const OTHER_FILES: u64 = 256;
 ///
 /// # Errors
 /// Where a part cannot be started; what is wrong and what to do.
-pub async fn serve(path: Option<PathBuf>, config: Config, guests: Handle) -> anyhow::Result<()> {
+pub async fn serve(path: Option<PathBuf>, config: Config, guests: Handle) -> anyhow::Result<Ended> {
     let settings = config.settings.clone();
     let server = &settings.server;
     raise_open_files(server.connections_max);
@@ -48,9 +63,9 @@ pub async fn serve(path: Option<PathBuf>, config: Config, guests: Handle) -> any
     fs::create_dir_all(&server.plugins_dir)
         .with_context(|| format!("server.plugins_dir {}", server.plugins_dir.display()))?;
     let mut signals = Signals::new()?;
-    let (tls_target, tls_config) = match &server.tls {
+    let (tls_target, tls_config) = match server.tls() {
         Some(files) => {
-            let (target, config) = watch::channel(tls::read(files)?);
+            let (target, config) = watch::channel(tls::read(&files)?);
             (Some(target), Some(config))
         }
         None => (None, None),
@@ -82,9 +97,9 @@ pub async fn serve(path: Option<PathBuf>, config: Config, guests: Handle) -> any
     // Events that come before the plugins are there would not reach them.
     tokio::select! {
         _ = started => {}
-        () = signals.next() => return Ok(()),
+        () = signals.next() => return Ok(Ended::Whole),
     }
-    let listener = bind(server).await?;
+    let listener = bind(server)?;
     let scheme = if tls_config.is_some() { "https" } else { "http" };
     let address = listener.local_addr()?;
     let live_plugins = generations.borrow().plugins.len();
@@ -116,17 +131,28 @@ pub async fn serve(path: Option<PathBuf>, config: Config, guests: Handle) -> any
     let left = store.unsettled();
     if left == 0 {
         info!("ended; every accepted event was handed over");
+        Ok(Ended::Whole)
     } else {
         error!(
             left,
             drained, "ended with deliveries that are lost, since events are kept in memory only"
         );
+        Ok(Ended::Lossy)
     }
-    Ok(())
 }
 
-async fn bind(server: &Server) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(server.listen).await.map_err(|error| match error.kind() {
+fn bind(server: &Server) -> anyhow::Result<TcpListener> {
+    let listen = || {
+        let socket = match server.listen {
+            SocketAddr::V4(_) => TcpSocket::new_v4(),
+            SocketAddr::V6(_) => TcpSocket::new_v6(),
+        }?;
+        // Else a restart would have to wait for old connections to be forgotten.
+        socket.set_reuseaddr(true)?;
+        socket.bind(server.listen)?;
+        socket.listen(BACKLOG)
+    };
+    listen().map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => anyhow::anyhow!(
             "server.listen: {} is in use by another process; end it, or choose another port",
             server.listen

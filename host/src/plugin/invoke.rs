@@ -217,7 +217,7 @@ fn explain(
         };
     }
     let trap = trap_text(error);
-    match limits.memory_refused() {
+    match limits.memory_refused(name) {
         Some(refused) => {
             Failure { kind: FailureKind::Memory, message: format!("{refused} ({trap})") }
         }
@@ -230,10 +230,7 @@ fn explain(
 fn trap_text(error: &wasmtime::Error) -> String {
     let cause = error.root_cause().to_string();
     let frames = error.downcast_ref::<WasmBacktrace>().map(ToString::to_string).unwrap_or_default();
-    let names: Vec<String> = frames
-        .lines()
-        .filter_map(|line| Some(plain_name(line.split_once('!')?.1.trim())))
-        .collect();
+    let names: Vec<String> = frames.lines().filter_map(frame_name).collect();
     let own: Vec<&str> =
         names.iter().map(String::as_str).filter(|name| !is_runtime(name)).collect();
     let shown: Vec<&str> = match own.as_slice() {
@@ -243,8 +240,29 @@ fn trap_text(error: &wasmtime::Error) -> String {
     if shown.is_empty() { cause } else { format!("{cause}, in {}", shown.join(" < ")) }
 }
 
-/// A function's name without the hashes that Rust adds: `probe[1f…]::handle`.
+/// The function of a backtrace's line: `0: 0x1f - module!function`, and for what
+/// was inlined into it `- function`. Other lines say where in the source.
+fn frame_name(line: &str) -> Option<String> {
+    let (before, function) = line.split_once("- ")?;
+    if !before.trim_start().starts_with(|c: char| c.is_ascii_digit()) && !before.trim().is_empty() {
+        return None;
+    }
+    let is_module = |name: &str| !name.contains([' ', '<', ':']);
+    let function = match function.split_once('!') {
+        Some((module, function)) if is_module(module) => function,
+        _ => function,
+    };
+    Some(plain_name(function.trim()))
+}
+
+/// A function's name without the hashes that Rust adds, in the new form
+/// `probe[1f…]::handle` and the old one `probe::handle::h1f…`.
 fn plain_name(name: &str) -> String {
+    let is_hash = |text: &str| text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let name = match name.rsplit_once("::h") {
+        Some((name, hash)) if is_hash(hash) => name,
+        _ => name,
+    };
     let mut plain = String::new();
     let mut rest = name;
     while let Some((before, after)) = rest.split_once('[') {
@@ -263,7 +281,17 @@ fn plain_name(name: &str) -> String {
 /// Whether a function belongs to Rust's own libraries, where each panic ends.
 fn is_runtime(name: &str) -> bool {
     let name = name.trim_start_matches('<');
-    ["std::", "core::", "alloc::", "__rustc::", "panic_abort::", "rust_panic", "abort", "__rust"]
-        .iter()
-        .any(|prefix| name.starts_with(prefix))
+    [
+        "std::",
+        "panicking::",
+        "core::",
+        "alloc::",
+        "__rustc::",
+        "panic_abort::",
+        "rust_panic",
+        "abort",
+        "__rust",
+    ]
+    .iter()
+    .any(|prefix| name.starts_with(prefix))
 }

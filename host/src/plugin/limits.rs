@@ -1,5 +1,6 @@
 //! What one call may use, and which limit it met.
 
+use hookbox_core::ids::PluginName;
 use wasmtime::ResourceLimiter;
 
 use super::engine::{CORE_INSTANCES_MAX, MEMORIES_MAX, TABLE_ENTRIES_MAX, TABLES_MAX};
@@ -20,10 +21,11 @@ impl CallLimits {
     }
 
     /// In words, where the memory limit was met.
-    pub fn memory_refused(&self) -> Option<String> {
+    /// `plugin`: its name, for the key that changes the limit.
+    pub fn memory_refused(&self, plugin: &PluginName) -> Option<String> {
         let asked = self.refused?;
         Some(format!(
-            "it wanted {asked} bytes of memory and may have {}: memory_bytes_max",
+            "the call wanted {asked} bytes of memory and may have {}: plugin.{plugin}.memory_bytes_max",
             self.memory_bytes_max
         ))
     }

@@ -116,6 +116,10 @@ impl CallLog {
 
     fn end_line(&mut self, stream: Stream) {
         let line = std::mem::take(self.partial(stream));
+        // Such as the one that each panic of Rust begins with.
+        if line.iter().all(u8::is_ascii_whitespace) {
+            return;
+        }
         if !self.pays(line.len()) {
             return;
         }

@@ -12,7 +12,7 @@
 //!   directory that cannot be read ends none.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
@@ -246,7 +246,7 @@ impl Thread {
     }
 
     /// A file that could be taken. Returns when it wants the next look.
-    fn found(&mut self, name: &PluginName, path: &PathBuf, stamp: Stamp) -> Option<Duration> {
+    fn found(&mut self, name: &PluginName, path: &Path, stamp: Stamp) -> Option<Duration> {
         let settle = Duration::from_millis(self.limits.settle_ms);
         let tracked = self.tracked.entry(name.clone()).or_default();
         tracked.missing_since = None;
@@ -366,7 +366,7 @@ impl Thread {
                     tracked.refused = None;
                 }
                 self.registry.insert(&name, code, self.plugins.of(&name));
-                debug!(plugin = %name, took_ms = took.as_millis(), "plugin was loaded");
+                debug!(plugin = %name, took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX), "plugin was loaded");
             }
             Err(refused) => {
                 if refused.code == compile::FAILED

@@ -9,6 +9,9 @@ use tracing_subscriber::fmt::time::UtcTime;
 
 use crate::config::{Log, LogFormat};
 
+/// Bytes of an event's or a source's name that are logged.
+const NAME_BYTES_MAX: usize = 128;
+
 /// RFC 3339, to the millisecond.
 const TIME: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
@@ -53,7 +56,13 @@ pub fn start(log: &Log) -> Result<(), LevelError> {
 /// heard from `warn` on.
 fn filter(level: &str) -> Result<EnvFilter, LevelError> {
     let error = || LevelError(level.to_owned());
-    let alone = level.parse::<tracing::Level>().is_ok();
+    let word = !level.contains(['=', ',']);
+    let alone = word && level.parse::<tracing::Level>().is_ok();
+    // A word that is no level would be taken for the name of a module, and all
+    // other lines would be missing.
+    if word && !alone {
+        return Err(error());
+    }
     let text =
         if alone { format!("warn,hookbox={level},{GUEST}={level}") } else { level.to_owned() };
     EnvFilter::builder().parse(text).map_err(|_| error())
@@ -65,4 +74,11 @@ fn filter(level: &str) -> Result<EnvFilter, LevelError> {
 /// As [`start`].
 pub fn check(log: &Log) -> Result<(), LevelError> {
     filter(&log.level).map(|_| ())
+}
+
+/// A name that a sender chose, as it is logged: of bounded length, and with
+/// nothing that could move a cursor or end a line.
+pub fn shown(name: &str) -> String {
+    let short = name.get(..name.floor_char_boundary(NAME_BYTES_MAX)).unwrap_or_default();
+    short.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

@@ -1,3 +1,5 @@
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 use super::*;
 
 fn leaves(text: &str, budget: usize) -> Vec<(String, String)> {

@@ -1,3 +1,5 @@
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 use super::*;
 use crate::ids::SourceName;
 use crate::verify::{Secrets, verify};

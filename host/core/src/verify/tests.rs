@@ -1,3 +1,5 @@
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 use super::*;
 
 const SAMPLE: &str = r#"{"event":"sd_encoded","data":{"n":1},"secret":"s3cret"}"#;

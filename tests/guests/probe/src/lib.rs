@@ -37,7 +37,7 @@ impl Plugin for Probe {
                 reason: "asked to retry later".to_owned(),
                 after_ms: 1_500,
             })),
-            Some("panic") => panic!("asked to panic"),
+            Some("panic") => panic_in_a_function_of_its_own(),
             Some("spin") => loop {
                 std::hint::spin_loop();
             },
@@ -78,6 +78,13 @@ impl Plugin for Probe {
 }
 
 hookbox_sdk::export!(Probe);
+
+/// Whose name the backtrace must have.
+#[inline(never)]
+#[expect(clippy::panic, reason = "it was asked to")]
+fn panic_in_a_function_of_its_own() -> ! {
+    panic!("asked to panic")
+}
 
 /// The payload's case, as the type names it.
 fn case(event: &Event) -> String {
