@@ -31,7 +31,7 @@ enum Verb {
     #[command(subcommand)]
     Config(config::Verb),
     #[command(name = compile::VERB, hide = true)]
-    Compile { output: PathBuf, memory_bytes_max: u64 },
+    Compile { output: PathBuf, memory_bytes_max: u64, seconds_max: u64 },
 }
 
 /// Which configuration file.
@@ -54,8 +54,8 @@ pub fn main() -> ExitCode {
     let result = match Arguments::parse().verb {
         Verb::Serve(file) => serve::run(file.path()),
         Verb::Config(verb) => config::run(verb).map(|()| ExitCode::SUCCESS),
-        Verb::Compile { output, memory_bytes_max } => {
-            let status = compile::child(&output, memory_bytes_max);
+        Verb::Compile { output, memory_bytes_max, seconds_max } => {
+            let status = compile::child(&output, memory_bytes_max, seconds_max);
             return u8::try_from(status).map_or(ExitCode::FAILURE, ExitCode::from);
         }
     };

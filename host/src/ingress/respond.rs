@@ -7,7 +7,7 @@ use hookbox_core::verify::Refusal;
 use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Response, StatusCode, Version};
 use http_body_util::Full;
-use serde_json::json;
+use serde::Serialize;
 
 /// Seconds after which a sender should try again.
 const RETRY_AFTER_S: &str = "5";
@@ -99,25 +99,41 @@ impl Answer {
     }
 }
 
+#[derive(Serialize)]
+struct AcceptedBody {
+    id: String,
+    duplicate: bool,
+}
+
+/// RFC 9457, section 3.1, and `code`.
+#[derive(Serialize)]
+struct Problem {
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: String,
+    code: &'static str,
+}
+
 pub(super) fn response(answer: &Answer, version: Version) -> Response<Full<Bytes>> {
     let status = answer.status();
     let (media_type, body) = match answer {
         Answer::Accepted { event_id } => {
-            ("application/json", json!({ "id": event_id.to_string(), "duplicate": false }))
+            let body = AcceptedBody { id: event_id.to_string(), duplicate: false };
+            ("application/json", serde_json::to_vec(&body))
         }
         refused => {
-            let title = status.canonical_reason().unwrap_or_default();
-            let body = json!({
-                "type": "about:blank",
-                "title": title,
-                "status": status.as_u16(),
-                "detail": refused.detail(),
-                "code": refused.code(),
-            });
-            ("application/problem+json", body)
+            let body = Problem {
+                r#type: "about:blank",
+                title: status.canonical_reason().unwrap_or_default(),
+                status: status.as_u16(),
+                detail: refused.detail(),
+                code: refused.code(),
+            };
+            ("application/problem+json", serde_json::to_vec(&body))
         }
     };
-    let mut response = Response::new(Full::new(Bytes::from(body.to_string())));
+    let mut response = Response::new(Full::new(Bytes::from(body.unwrap_or_default())));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));

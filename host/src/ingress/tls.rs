@@ -23,7 +23,7 @@ pub enum TlsError {
         error: pem::Error,
     },
     /// They do not belong together, or are of an unknown kind.
-    #[error("server.tls: certificate and key cannot be used: {0}")]
+    #[error("server.tls_certificate and server.tls_key: certificate and key cannot be used: {0}")]
     Pair(#[from] rustls::Error),
 }
 

@@ -126,11 +126,11 @@ async fn attempt<S: Store>(store: Arc<S>, runner: Runner, plugin: Arc<Plugin>, c
     let duration_us = u64::try_from(done.duration.as_micros()).unwrap_or(u64::MAX);
     match &done.outcome {
         Outcome::Handled => info!(
-            plugin = %plugin.name, digest, generation = plugin.since, event = %claim.event_id,
+            plugin = %plugin.name, %digest, generation = plugin.since, event = %claim.event_id,
             name, delivery = %claim.delivery, attempt = claim.attempt, duration_us, "handled"
         ),
         Outcome::Failed(failure) => error!(
-            plugin = %plugin.name, digest, generation = plugin.since, event = %claim.event_id,
+            plugin = %plugin.name, %digest, generation = plugin.since, event = %claim.event_id,
             name, delivery = %claim.delivery, attempt = claim.attempt, duration_us,
             failure = %failure.kind,
             retry_after_ms = retry_after_ms(failure.kind), error = failure.message, "failed"

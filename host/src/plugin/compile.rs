@@ -18,7 +18,7 @@ use std::process::Stdio;
 use std::time::{Duration, SystemTime};
 
 use hookbox_core::ids::Digest;
-use rustix::process::{Resource, Rlimit};
+use rustix::process::{Resource, Rlimit, Signal};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 use tokio::runtime::Handle;
@@ -134,6 +134,7 @@ impl Compiler {
             .arg(VERB)
             .arg(output)
             .arg(self.limits.compile_memory_bytes_max.to_string())
+            .arg(self.limits.compile_timeout_ms.div_ceil(1_000).to_string())
             .env_clear()
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -217,13 +218,26 @@ const EXIT_FAILED: i32 = 4;
 
 /// The child process: reads a component from standard input, and writes machine
 /// code to a file. Returns the exit status.
-pub fn child(output: &Path, memory_bytes_max: u64) -> i32 {
-    let limit = Rlimit { current: Some(memory_bytes_max), maximum: Some(memory_bytes_max) };
-    let none = Rlimit { current: Some(0), maximum: Some(0) };
-    if rustix::process::setrlimit(Resource::As, limit).is_err() {
+///
+/// `seconds_max`: for each processor, should the parent not be there to end it.
+pub fn child(output: &Path, memory_bytes_max: u64, seconds_max: u64) -> i32 {
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
+    let limits = [
+        (Resource::As, memory_bytes_max),
+        (Resource::Cpu, seconds_max.saturating_mul(cores)),
+        // A dump of it is of no use to anyone.
+        (Resource::Core, 0),
+    ];
+    for (resource, limit) in limits {
+        let limit = Rlimit { current: Some(limit), maximum: Some(limit) };
+        if rustix::process::setrlimit(resource, limit).is_err() {
+            return EXIT_FAILED;
+        }
+    }
+    #[cfg(target_os = "linux")]
+    if rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).is_err() {
         return EXIT_FAILED;
     }
-    let _a_dump_is_only_a_nuisance = rustix::process::setrlimit(Resource::Core, none);
     let mut bytes = Vec::new();
     let result = std::io::stdin()
         .read_to_end(&mut bytes)

@@ -127,10 +127,10 @@ impl CallLog {
         let Origin { plugin, event, delivery, attempt } = &self.origin;
         match stream {
             Stream::Stdout => {
-                info!(target: GUEST, plugin, event, delivery, attempt, stream = "stdout", "{message}");
+                info!(target: GUEST, %plugin, %event, %delivery, attempt, stream = "stdout", "{message}");
             }
             Stream::Stderr => {
-                warn!(target: GUEST, plugin, event, delivery, attempt, stream = "stderr", "{message}");
+                warn!(target: GUEST, %plugin, %event, %delivery, attempt, stream = "stderr", "{message}");
             }
         }
     }
@@ -158,7 +158,7 @@ pub fn record(log: &SharedLog, level: Level, context: &str, message: &str) {
     let Origin { plugin, event, delivery, attempt } = &log.origin;
     macro_rules! line {
         ($macro:ident) => {
-            $macro!(target: GUEST, plugin, event, delivery, attempt, context, "{message}")
+            $macro!(target: GUEST, %plugin, %event, %delivery, attempt, context, "{message}")
         };
     }
     match level {
@@ -186,7 +186,7 @@ pub fn finish(log: &SharedLog) {
     if log.dropped_lines > 0 {
         let Origin { plugin, event, delivery, attempt } = &log.origin;
         warn!(
-            target: GUEST, plugin, event, delivery, attempt,
+            target: GUEST, %plugin, %event, %delivery, attempt,
             dropped_lines = log.dropped_lines,
             "log limit met: plugin.{plugin}.log_bytes_max is {}; further lines were dropped",
             log.bytes_max

@@ -85,7 +85,7 @@ impl Registry {
             events => events,
         };
         info!(
-            plugin = %name, digest = digest.short(), generation = number, asks_for = events,
+            plugin = %name, digest = %digest.short(), generation = number, asks_for = events,
             replaces = replaced.map(|old| old.code.digest.short()),
             version = description.version, "plugin is live"
         );

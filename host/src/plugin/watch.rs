@@ -12,6 +12,7 @@
 //!   directory that cannot be read ends none.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -154,25 +155,30 @@ struct Thread {
 
 impl Thread {
     fn run(mut self, inbox: &Receiver<Message>) {
+        let rescan = Duration::from_millis(self.limits.rescan_ms);
         loop {
             let wake = self.look();
             self.tell_ready();
-            let rescan = Duration::from_millis(self.limits.rescan_ms);
-            let mut wait = wake.map_or(rescan, |wake| wake.clamp(LOOK_PAUSE, rescan));
-            // Several messages that came together are one reason to look.
+            let looked = Instant::now();
+            let mut next = looked + wake.map_or(rescan, |wake| wake.clamp(LOOK_PAUSE, rescan));
+            // Messages that come close together are one reason to look; however
+            // many come, they never put it off.
             loop {
-                match inbox.recv_timeout(wait) {
+                match inbox.recv_timeout(next.saturating_duration_since(Instant::now())) {
                     Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return,
-                    Ok(Message::Hint) => wait = wait.min(LOOK_PAUSE),
+                    Ok(Message::Hint) => next = next.min(looked + LOOK_PAUSE),
                     Ok(Message::Settings(plugins)) => {
                         self.reconfigure(plugins);
-                        wait = Duration::ZERO;
+                        next = looked;
                     }
                     Ok(Message::Judged(judged)) => {
                         self.take(*judged);
-                        wait = Duration::ZERO;
+                        next = looked;
                     }
                     Err(RecvTimeoutError::Timeout) => break,
+                }
+                if Instant::now() >= next {
+                    break;
                 }
             }
         }
@@ -338,7 +344,13 @@ impl Thread {
             let job_name = name.clone();
             let job = move || {
                 let started = Instant::now();
-                let verdict = loader.load(&name, &bytes, digest, &settings);
+                let load = || loader.load(&name, &bytes, digest, &settings);
+                // Whatever a file does to the loader, its verdict must come.
+                let verdict = catch_unwind(AssertUnwindSafe(load)).unwrap_or_else(|_| {
+                    let message =
+                        "hookbox failed while it loaded the file; this is a mistake in hookbox";
+                    Err(Refused::new("host-failed", message))
+                });
                 let judged = Judged { name, digest, verdict, took: started.elapsed() };
                 let _ending = sender.send(Message::Judged(Box::new(judged)));
             };
