@@ -201,7 +201,7 @@ fn ten_thousand_connections_do_not_keep_others_from_being_served() {
 #[test]
 fn too_much_waiting_is_answered_with_503_and_when_to_come_back() {
     let site = Site::new(
-        "[queue]\ndeliveries_max = 2\n[plugin_defaults]\nconcurrency = 1\ndeadline_ms = 1000\n",
+        "[queue]\ndeliveries_max = 2\n[plugin_defaults]\nbacklog_max = 2\nconcurrency = 1\ndeadline_ms = 1000\n",
     );
     site.install("probe", &probe(1));
     let server = site.serve();
@@ -313,4 +313,76 @@ fn a_second_signal_ends_at_once_and_says_what_is_lost() {
     assert_eq!(server.ended().code(), Some(3));
     let lost = server.wait(|line| text(line, "message").starts_with("ended with deliveries"));
     assert_eq!(lost["left"], 1);
+}
+
+#[test]
+fn at_the_limit_the_longest_idle_makes_room_and_nobody_else() {
+    let site = Site::new("[server]\nconnections_max = 3\nheader_timeout_ms = 60000\n");
+    let server = site.serve();
+    let good = body("e", "");
+    let (first, second) = good.split_at(10);
+    let begin = head(&format!("Content-Length: {}\r\n", good.len())) + first;
+    // A busy one, and one after another three idle ones.
+    let mut busy = connect(&server);
+    busy.write_all(begin.as_bytes()).expect("writing");
+    let request = head(&format!("Content-Length: {}\r\n", good.len())) + &good;
+    let mut idle: Vec<TcpStream> = (0..3)
+        .map(|_| {
+            let mut stream = connect(&server);
+            stream.write_all(request.as_bytes()).expect("writing");
+            let mut answer = [0; 12];
+            stream.read_exact(&mut answer).expect("an answer");
+            assert_eq!(&answer, b"HTTP/1.1 200");
+            stream
+        })
+        .collect();
+    // The third needed a place: the first idle one gave it, and is at its end.
+    assert!(!rest(idle.remove(0)).contains("HTTP/1.1"), "another answer");
+    for mut stream in idle {
+        stream.write_all(request.as_bytes()).expect("writing");
+        let mut answer = Vec::new();
+        while !String::from_utf8_lossy(&answer).contains("HTTP/1.1 200") {
+            let mut more = [0; 256];
+            let read = stream.read(&mut more).expect("an answer");
+            assert_ne!(read, 0, "an idle connection was closed without need");
+            answer.extend_from_slice(&more[..read]);
+        }
+    }
+    busy.write_all(second.as_bytes()).expect("writing");
+    let mut answer = [0; 12];
+    busy.read_exact(&mut answer).expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 200", "a busy one was cut");
+}
+
+#[test]
+fn one_connection_at_a_time_serves_one_after_another() {
+    let site = Site::new("[server]\nconnections_max = 1\n");
+    let server = site.serve();
+    for _ in 0..30 {
+        assert_eq!(server.post(sample("sd_encoded")).status, 200);
+    }
+}
+
+#[test]
+fn bodies_on_their_way_in_have_a_bound_together() {
+    let site = Site::new("[server]\nbodies_bytes_max = 1048576\n");
+    let server = site.serve();
+    let half = "x".repeat(600_000);
+    let mut first = connect(&server);
+    first.write_all((head("Content-Length: 1000000\r\n") + &half).as_bytes()).expect("writing");
+    // Until the first one's bytes are in, there is room for a second.
+    let began = Instant::now();
+    loop {
+        let answer = server
+            .raw((head("Connection: close\r\nContent-Length: 600000\r\n") + &half).as_bytes());
+        if answer.starts_with("HTTP/1.1 503 ") {
+            assert!(answer.contains("retry-after: 5"), "{answer}");
+            break;
+        }
+        assert!(began.elapsed() < PATIENCE, "{answer}");
+    }
+    assert_eq!(server.post(sample("sd_encoded")).status, 200, "a small one still fits");
+    drop(first);
+    server.wait(|line| text(line, "code") == "body-broken");
+    assert_eq!(server.post(&half).status, 400, "there is room again");
 }

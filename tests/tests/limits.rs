@@ -153,3 +153,21 @@ fn without_prepared_memory_everything_still_runs() {
     assert_eq!(text(&server.wait_done(&event, "probe"), "message"), "handled");
     server.end();
 }
+
+#[test]
+fn memory_that_the_host_holds_for_a_plugin_is_bounded_too() {
+    let site = Site::new("[plugin.hoarder]\nevents = [\"bad\"]\n");
+    site.install("hoarder", &hookbox_tests::plugin("hoarder"));
+    site.install("healthy", &probe(2));
+    let server = site.serve();
+    let event = server.post(body("good", "")).event();
+    server.wait_done(&event, "healthy");
+    let before = server.resident_bytes();
+    let bad = server.post(body("bad", "")).event();
+    let done = server.wait_done(&bad, "hoarder");
+    assert_eq!(failure(&done).0, "trap", "{done}");
+    let peak = server.peak_resident_bytes().saturating_sub(before);
+    assert!(text(&done, "error").contains("table"), "{done}");
+    println!("the host's memory grew by {} KiB at most", peak / 1024);
+    assert!(peak < 64 * 1024 * 1024, "{peak} bytes");
+}

@@ -62,7 +62,10 @@ fn sources_and_plugins_change_without_restart_and_mistakes_change_nothing() {
     assert_eq!(plugins(&event), Some(1));
 
     // What is read once is said to need a restart.
-    site.configure(&two, "[queue]\ndeliveries_max = 5\n[plugin.probe]\nsources = [\"second\"]\n");
+    site.configure(
+        &two,
+        "[queue]\ndeliveries_max = 5000\n[plugin.probe]\nsources = [\"second\"]\n",
+    );
     let line = server.wait(|line| text(line, "message").contains("at the next start"));
     assert_eq!(text(&line, "sections"), "[queue]");
 
@@ -261,4 +264,38 @@ fn the_command_line_explains_itself() {
     site.configure(SOURCE, "[log]\nlevel = \"loud\"\n");
     let check = site.command(&["config", "check"]).output().expect("running hookbox");
     assert_eq!(check.status.code(), Some(1));
+}
+
+#[test]
+fn a_secret_whose_file_comes_later_is_taken_when_it_comes() {
+    let site = Site::new("");
+    let server = site.serve();
+    let sources = "[[source]]\nname = \"main\"\nsecrets = [{ name = \"late\", file = \"late\" }]\n";
+    site.configure(sources, "");
+    refused_configuration(&server, 1);
+    assert_eq!(server.post(sample("sd_encoded")).status, 200, "the old secret is in force");
+    put(&site.path("late"), b"late secret\n");
+    server.wait(|line| text(line, "message") == "sources and secrets are in force");
+    assert_eq!(server.post(sample("sd_encoded")).status, 401);
+    assert_eq!(server.post(sample("sd_encoded").replace(SECRET, "late secret")).status, 200);
+    assert_eq!(
+        server.lines(|l| text(l, "message").starts_with("the new configuration is refused")).len(),
+        1,
+        "the same refusal is said once"
+    );
+}
+
+#[test]
+fn settings_that_reach_no_plugin_are_told() {
+    let site = Site::new(
+        "[plugin.prope]\ncpu_ms = 50\n[plugin.encoding-watch]\nevents = [\"add_vidoe\"]\n",
+    );
+    site.install("probe", &probe(1));
+    site.install("encoding-watch", &hookbox_tests::plugin("encoding-watch"));
+    let server = site.serve();
+    let line =
+        server.wait(|line| text(line, "message").starts_with("there is no plugin of this name"));
+    assert_eq!(text(&line, "section"), "plugin.prope");
+    let line = server.wait(|line| text(line, "message").starts_with("the plugin gets nothing"));
+    assert_eq!(text(&line, "plugin"), "encoding-watch");
 }

@@ -241,8 +241,6 @@ fn a_file_that_will_not_load_never_displaces_code_that_works() {
     let server = site.serve();
     let core = wat("(module)");
     let other_world = wat("(component)");
-    let unknown_import =
-        wat(r#"(component (import "no:such/thing@1.0.0" (instance (export "f" (func)))))"#);
     let outside = site.path("outside.wasm");
     fs::write(&outside, &good).expect("a file");
     let mut bit_flipped = good.clone();
@@ -254,7 +252,8 @@ fn a_file_that_will_not_load_never_displaces_code_that_works() {
         (good[..good.len() / 2].to_vec(), "invalid"),
         (bit_flipped, "invalid"),
         (other_world, "export-missing"),
-        (unknown_import, "export-missing"),
+        (plugin("outlandish"), "import-unknown"),
+        (plugin("wanting"), "want-not-granted"),
         (vec![0; 2_000_001], "too-large"),
     ] {
         site.install("probe", &bytes);
@@ -263,7 +262,14 @@ fn a_file_that_will_not_load_never_displaces_code_that_works() {
         let digest = if code == "too-large" { "" } else { digest.as_str() };
         let refused = server.wait(|l| text(l, "code") == code && text(l, "digest") == digest);
         assert!(text(&refused, "message").ends_with("the code that was live goes on"), "{refused}");
-        assert!(!text(&refused, "error").is_empty());
+        let error = text(&refused, "error");
+        match code {
+            "import-unknown" => {
+                assert!(error.contains("nowhere:to-be-found/thing@1.0.0"), "{error}")
+            }
+            "want-not-granted" => assert!(error.contains("key-value state"), "{error}"),
+            _ => assert!(!error.is_empty()),
+        }
         let event = server.post(body("still", "")).event();
         assert_eq!(text(&server.wait_done(&event, "probe"), "digest"), Digest::of(&good).short());
     }
@@ -362,4 +368,90 @@ fn plugins_of_the_repository_load_and_say_what_they_should() {
     server.wait_done(&event, "catalog");
     assert_eq!(server.said(&event, "catalog"), ["deleted videos: 734392 734393"]);
     assert!(server.said(&event, "encoding-watch").is_empty(), "it did not ask for this event");
+}
+
+#[test]
+fn a_plugin_that_comes_back_does_not_wait_for_calls_of_its_old_code() {
+    let site = Site::new("[plugin_defaults]\ndeadline_ms = 25000\n");
+    site.install("probe", &probe(1));
+    let server = site.serve();
+    let slow = server.post(body("slow", r#","probe":"sleep""#)).event();
+    server.wait(|line| text(line, "event") == slow && line.get("stream").is_some());
+    fs::remove_file(site.plugin_file("probe")).expect("deleting");
+    server.wait(|line| text(line, "message").starts_with("plugin is gone"));
+    site.install("probe", &probe(2));
+    server.wait_live("probe", &probe(2));
+    let event = server.post(body("new", "")).event();
+    assert_eq!(text(&server.wait_done(&event, "probe"), "digest"), Digest::of(&probe(2)).short());
+    let over = server.lines(|l| text(l, "event") == slow && text(l, "message") == "failed");
+    assert!(over.is_empty(), "the old call was over by then: {over:?}");
+}
+
+#[test]
+fn a_stream_of_file_events_does_not_put_off_a_swap() {
+    let site = Site::new("");
+    site.install("probe", &probe(1));
+    let server = site.serve();
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let stopping = Stop(&stop);
+        scope.spawn(|| {
+            // As a slow upload beside the plugins would.
+            let mut upload = fs::File::create(site.path("plugins/.upload")).expect("a file");
+            while !stop.load(Ordering::Relaxed) {
+                upload.write_all(b"more").expect("writing");
+            }
+        });
+        site.install("probe", &probe(2));
+        server.wait_live("probe", &probe(2));
+        drop(stopping);
+    });
+}
+
+#[test]
+fn what_the_host_cannot_compile_now_it_compiles_later() {
+    let site = Site::new("");
+    let server = site.serve();
+    // A file in the place of the folder for compiled code.
+    fs::remove_dir(site.path("data/compiled")).expect("deleting");
+    fs::write(site.path("data/compiled"), "").expect("a file");
+    site.install("probe", &probe(1));
+    server.wait(|line| text(line, "code") == "compile-failed");
+    let event = server.post(body("meanwhile", "")).event();
+    let line = server.wait(|l| text(l, "message") == "accepted" && text(l, "event") == event);
+    assert_eq!(line["plugins"], 0);
+    fs::remove_file(site.path("data/compiled")).expect("deleting");
+    server.wait_live("probe", &probe(1));
+    let said = server.lines(|line| text(line, "code") == "compile-failed").len();
+    assert_eq!(said, 1, "it is said once");
+}
+
+#[test]
+fn the_server_starts_though_the_host_cannot_compile() {
+    let site = Site::new("[reload]\ncompile_timeout_ms = 1\n");
+    site.install("probe", &probe(1));
+    let server = site.serve();
+    let refused = server.wait(|line| text(line, "code") == "compile-timeout");
+    assert!(text(&refused, "error").contains("reload.compile_timeout_ms"), "{refused}");
+    server.end();
+}
+
+#[test]
+fn compiled_code_in_a_folder_that_others_can_write_to_is_not_run() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let site = Site::new("");
+    let data = site.path("data");
+    fs::create_dir_all(data.join("compiled")).expect("a folder");
+    fs::set_permissions(&data, fs::Permissions::from_mode(0o755)).expect("a mode");
+    fs::set_permissions(data.join("compiled"), fs::Permissions::from_mode(0o777)).expect("a mode");
+    let output = site.serve_in_vain();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("nobody else may write to it"), "{said}");
+    // A folder that was there keeps its mode.
+    fs::remove_dir(data.join("compiled")).expect("deleting");
+    site.serve().end();
+    assert_eq!(fs::metadata(&data).expect("a folder").permissions().mode() & 0o777, 0o755);
+    let mode = fs::metadata(data.join("compiled")).expect("a folder").permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
 }

@@ -72,7 +72,7 @@ pub(crate) fn run(once: bool) -> Result<()> {
     println!("    rm {}", plugins.join("catalog.wasm").display());
     println!("    settings: {} (read again when you change them)", config.display());
     println!();
-    while let Ok(line) = server.line() {
+    while let Some(line) = server.line_whenever() {
         show(&line);
     }
     Ok(())

@@ -16,12 +16,15 @@ use crate::{cargo, output, root, run, target};
 const TARGET: &str = "wasm32-wasip2";
 
 /// A build: package, features, name of the file that it makes.
-const BUILDS: [(&str, &str, &str); 5] = [
+const BUILDS: [(&str, &str, &str); 8] = [
     ("audit-log", "key-value", "audit-log-key-value"),
     ("audit-log", "", "audit-log"),
     ("encoding-watch", "", "encoding-watch"),
     ("catalog", "", "catalog"),
     ("probe", "", "probe"),
+    ("wanting", "", "wanting"),
+    ("outlandish", "", "outlandish"),
+    ("hoarder", "", "hoarder"),
 ];
 
 /// Builds all plugins of this repository, and says in which folder they are.

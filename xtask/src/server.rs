@@ -50,6 +50,11 @@ impl Server {
         self.lines.recv_timeout(PATIENCE).context("the server is silent or has ended")
     }
 
+    /// The next log line, however long it takes; none when the server has ended.
+    pub(crate) fn line_whenever(&self) -> Option<Value> {
+        self.lines.recv().ok()
+    }
+
     /// Shows log lines up to one with that message, which is returned.
     pub(crate) fn until(&self, message: &str, mut show: impl FnMut(&Value)) -> Result<Value> {
         loop {

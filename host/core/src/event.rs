@@ -55,7 +55,12 @@ impl Event {
 
     /// Bytes that it takes in memory, roughly: for the bounds of queues.
     pub fn bytes(&self) -> usize {
-        let extra: usize = self.typed.extra.iter().map(|m| m.pointer.len() + m.json.len()).sum();
+        // Two texts on the heap each, of which small ones take more than their
+        // length.
+        const MEMBER_BYTES: usize = size_of::<targetvideo::Member>() + 64;
+        let extra = &self.typed.extra;
+        let texts: usize = extra.iter().map(|m| m.pointer.len() + m.json.len()).sum();
+        let extra = texts + extra.len() * MEMBER_BYTES;
         // The typed fields hold at most what the document does.
         2 * self.typed.document.len() + extra + 512
     }

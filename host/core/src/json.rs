@@ -15,7 +15,7 @@ use std::ops::Range;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::limits::NESTING_MAX;
+use crate::limits::{EXTRA_MEMBERS, NESTING_MAX};
 
 /// Why a text was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -169,6 +169,12 @@ pub enum Value<'a> {
     Object(Vec<(Cow<'a, str>, Node<'a>)>),
 }
 
+/// What leaves may still take.
+struct Left {
+    bytes: usize,
+    members: usize,
+}
+
 impl<'a> Node<'a> {
     /// Reads a whole text.
     ///
@@ -231,13 +237,13 @@ impl<'a> Node<'a> {
     ///
     /// `budget`: bytes that all pointers may take together. Where those of an
     /// object's or array's own children would not fit in what is left of it,
-    /// it is visited itself, whole.
+    /// it is visited itself, whole; so it is past [`EXTRA_MEMBERS`].
     pub fn leaves(&self, budget: usize, visit: &mut impl FnMut(&str, &'a str)) {
-        let mut left = budget;
+        let mut left = Left { bytes: budget, members: EXTRA_MEMBERS };
         self.walk(&mut String::new(), &mut left, visit);
     }
 
-    fn walk(&self, pointer: &mut String, left: &mut usize, visit: &mut impl FnMut(&str, &'a str)) {
+    fn walk(&self, pointer: &mut String, left: &mut Left, visit: &mut impl FnMut(&str, &'a str)) {
         if self.taken.get() {
             return;
         }
@@ -251,11 +257,12 @@ impl<'a> Node<'a> {
             _ => (0, 0),
         };
         let cost = children * (pointer.len() + 8) + names;
-        if children == 0 || cost > *left {
+        if children == 0 || cost > left.bytes || children > left.members {
             visit(pointer, self.raw);
             return;
         }
-        *left -= cost;
+        left.bytes -= cost;
+        left.members -= children;
         let own = pointer.len();
         let mut step = |name: &str, child: &Self| {
             pointer.push('/');

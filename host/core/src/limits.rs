@@ -13,6 +13,15 @@ pub const NESTING_MAX: usize = 128;
 /// names over many leaves cannot multiply a body's size.
 pub const EXTRA_BYTES: usize = 64 * 1024;
 
+/// Members of [`Event::extra`](crate::targetvideo::Event::extra), about: past
+/// that, whole objects and arrays are listed in place of their leaves.
+pub const EXTRA_MEMBERS: usize = 10_000;
+
+/// Renditions without a field of their own that are typed; more stay in
+/// [`Event::extra`](crate::targetvideo::Event::extra). The vendor's are about a
+/// dozen in all.
+pub const RENDITIONS_MAX: usize = 256;
+
 /// See [`EXTRA_BYTES`].
 pub const EXTRA_FACTOR: usize = 4;
 

@@ -26,6 +26,16 @@ impl Subscription {
         Self { asked: (!asked.is_empty()).then_some(asked), events, sources }
     }
 
+    /// Whether no event can ever go to the plugin.
+    pub fn is_empty(&self) -> bool {
+        let nothing_in_common = match (&self.asked, &self.events) {
+            (Some(asked), Some(events)) => asked.is_disjoint(events),
+            (None, Some(events)) => events.is_empty(),
+            (_, None) => false,
+        };
+        nothing_in_common || self.sources.as_ref().is_some_and(BTreeSet::is_empty)
+    }
+
     /// Whether the event goes to the plugin.
     pub fn takes(&self, event: &Event) -> bool {
         let named = |set: &Option<BTreeSet<String>>| {

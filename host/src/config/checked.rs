@@ -51,6 +51,11 @@ pub struct Plugins {
 }
 
 impl Plugins {
+    /// The plugins that have a section of their own.
+    pub fn names(&self) -> impl Iterator<Item = &PluginName> {
+        self.named.keys()
+    }
+
     /// The settings of that plugin.
     pub fn of(&self, name: &PluginName) -> &Plugin {
         self.named.get(name).unwrap_or(&self.defaults)
@@ -117,6 +122,10 @@ pub(super) fn check(
         let message = "tls_certificate and tls_key only go together: give both or none";
         return Err(value("server", message));
     }
+    if server.data_dir == server.plugins_dir || server.data_dir.starts_with(&server.plugins_dir) {
+        let message = "must not be the plugins directory or in it: what is in it is executed";
+        return Err(value("server.data_dir", message));
+    }
     let settings = Settings {
         server,
         queue: layer.queue.complete().ok_or_else(|| incomplete("queue"))?,
@@ -141,7 +150,7 @@ pub(super) fn check(
         return Err(value("source", message));
     }
 
-    let plugins = plugins(layer.plugin_defaults, layer.plugin, &sources)?;
+    let plugins = plugins(layer.plugin_defaults, layer.plugin, &sources, &settings)?;
     Ok(Config { settings, live: Live { sources, plugins }, files })
 }
 
@@ -177,14 +186,24 @@ fn ranges(settings: &Settings) -> Result<(), ConfigError> {
     at_least("server.body_timeout_ms", server.body_timeout_ms, 10)?;
     at_least("server.connections_max", server.connections_max as u64, 1)?;
     at_least("queue.deliveries_max", queue.deliveries_max as u64, 1)?;
-    at_least("queue.bytes_max", queue.bytes_max as u64, 4 * server.body_bytes_max as u64)?;
-    at_least("reload.rescan_ms", reload.rescan_ms, 10)?;
+    at_least("queue.bytes_max", queue.bytes_max as u64, event_bytes_max(server))?;
+    at_least(
+        "server.bodies_bytes_max",
+        server.bodies_bytes_max as u64,
+        server.body_bytes_max as u64,
+    )?;
+    at_least("reload.rescan_ms", reload.rescan_ms, 100)?;
     at_least("reload.file_bytes_max", reload.file_bytes_max, 1_024)?;
-    at_least("reload.compile_timeout_ms", reload.compile_timeout_ms, 100)?;
+    at_least("reload.compile_timeout_ms", reload.compile_timeout_ms, 1)?;
     at_least("reload.compile_memory_bytes_max", reload.compile_memory_bytes_max, 1 << 28)?;
     at_most("runtime.threads", runtime.threads as u64, 1_024)?;
     at_least("runtime.instances_max", runtime.instances_max.into(), 1)?;
     at_most("runtime.instances_max", runtime.instances_max.into(), 1_000)
+}
+
+/// What an event can take in memory at the most: see [`hookbox_core::event::Event::bytes`].
+fn event_bytes_max(server: &Server) -> u64 {
+    8 * server.body_bytes_max as u64 + 2 * 1024 * 1024
 }
 
 fn secrets(
@@ -222,6 +241,9 @@ fn secrets(
             let error = SecretsError::Empty(secret.name.clone());
             return Err(ConfigError::Secrets { source_name: source.name.clone(), error });
         }
+        if text.trim() != text {
+            return Err(fail("it begins or ends with white space or a line end, which no sender sends: copy it again without".to_owned()));
+        }
         pairs.push((secret.name.as_str(), text));
     }
     Secrets::new(pairs.iter().map(|(name, text)| (*name, text.as_str())))
@@ -232,16 +254,17 @@ fn plugins(
     defaults: PluginLayer,
     named: BTreeMap<String, PluginLayer>,
     sources: &BTreeMap<SourceName, (Kind, Secrets)>,
+    settings: &Settings,
 ) -> Result<Plugins, ConfigError> {
     let complete =
         |layer: PluginLayer| layer.complete().ok_or_else(|| incomplete("plugin_defaults"));
     let defaults = complete(defaults)?;
-    limits("plugin_defaults", &defaults, sources)?;
+    limits("plugin_defaults", &defaults, sources, settings)?;
     let mut all = BTreeMap::new();
     for (name, section) in named {
         let key = format!("plugin.{name}");
         let plugin = complete(PluginLayer::of(defaults.clone()).under(section))?;
-        limits(&key, &plugin, sources)?;
+        limits(&key, &plugin, sources, settings)?;
         let name = name.parse().map_err(|error| ConfigError::Name { key, error })?;
         all.insert(name, plugin);
     }
@@ -252,6 +275,7 @@ fn limits(
     section: &str,
     plugin: &Plugin,
     sources: &BTreeMap<SourceName, (Kind, Secrets)>,
+    settings: &Settings,
 ) -> Result<(), ConfigError> {
     let key = |name: &str| format!("{section}.{name}");
     at_least(&key("concurrency"), plugin.concurrency as u64, 1)?;
@@ -260,7 +284,12 @@ fn limits(
     at_least(&key("memory_bytes_max"), plugin.memory_bytes_max as u64, 65_536)?;
     at_most(&key("memory_bytes_max"), plugin.memory_bytes_max as u64, 1 << 32)?;
     at_least(&key("transfer_bytes_max"), plugin.transfer_bytes_max as u64, 65_536)?;
+    at_most(&key("concurrency"), plugin.concurrency as u64, settings.runtime.instances_max.into())?;
     at_least(&key("backlog_max"), plugin.backlog_max as u64, 1)?;
+    at_most(&key("backlog_max"), plugin.backlog_max as u64, settings.queue.deliveries_max as u64)?;
+    let bytes = plugin.backlog_bytes_max as u64;
+    at_least(&key("backlog_bytes_max"), bytes, event_bytes_max(&settings.server))?;
+    at_most(&key("backlog_bytes_max"), bytes, settings.queue.bytes_max as u64)?;
     for source in plugin.sources.iter().flatten() {
         let known = source.parse().is_ok_and(|name: SourceName| sources.contains_key(&name));
         if !known {

@@ -69,6 +69,7 @@ section! {
         data_dir: PathBuf,
         plugins_dir: PathBuf,
         body_bytes_max: usize,
+        bodies_bytes_max: usize,
         header_timeout_ms: u64,
         body_timeout_ms: u64,
         connections_max: usize,
@@ -125,6 +126,7 @@ section! {
         transfer_bytes_max: usize,
         log_bytes_max: usize,
         backlog_max: usize,
+        backlog_bytes_max: usize,
         ? events: Vec<String>,
         ? sources: Vec<String>,
     }

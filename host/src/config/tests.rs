@@ -109,6 +109,10 @@ fn a_mistake_is_explained_without_quoting_what_was_written() {
             "source \"m\": the secret \"a\" is empty",
         ),
         (
+            "[[source]]\nname = \"m\"\nsecrets = [{ name = \"a\", value = \"hush\\n\" }]\n",
+            "source \"m\", secret \"a\": it begins or ends with white space",
+        ),
+        (
             "[[source]]\nname = \"m\"\nsecrets = [{ name = \"a\", env = \"NOT_SET\" }]\n",
             "source \"m\", secret \"a\": the environment variable NOT_SET is not set",
         ),
@@ -132,6 +136,11 @@ fn values_out_of_range_are_refused_by_name() {
         ("[plugin.a]\nconcurrency = 0\n", "plugin.a.concurrency: is 0, must be at least 1"),
         ("[plugin.a]\nsources = [\"gone\"]\n", "plugin.a.sources: there is no source \"gone\""),
         ("[plugin.A]\n", "plugin.A: \"A\" is not a name"),
+        ("[reload]\nrescan_ms = 10\n", "reload.rescan_ms: is 10, must be at least 100"),
+        ("[plugin.a]\nconcurrency = 500\n", "plugin.a.concurrency: is 500, must be at most 128"),
+        ("[plugin.a]\nbacklog_max = 50000\n", "plugin.a.backlog_max: is 50000, must be at most"),
+        ("[server]\ndata_dir = \"plugins/data\"\n", "server.data_dir: must not be"),
+        ("[server]\ntls_key = \"k\"\n", "server: tls_certificate and tls_key only go together"),
         ("[runtime]\ninstances_max = 0\n", "runtime.instances_max: is 0, must be at least 1"),
     ] {
         let error = error(&format!("{SOURCE}{text}"), &[]);

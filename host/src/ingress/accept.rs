@@ -45,17 +45,19 @@ pub async fn serve<R: Receive>(
     mut ending: Ending,
 ) {
     let connections = Connections::new(limits.connections_max);
+    let drain = limits.drain;
     let served = Served { receive, limits, tls, ending: ending.clone() };
     loop {
         let accepted = tokio::select! {
             () = ending.begun() => break,
-            accepted = async {
-                connections.make_room().await;
-                listener.accept().await
-            } => accepted,
+            accepted = listener.accept() => accepted,
         };
         match accepted {
             Ok((stream, peer)) => {
+                tokio::select! {
+                    () = ending.begun() => break,
+                    () = connections.make_room() => {}
+                }
                 let connection = connections.open();
                 tokio::spawn(served.clone().connection(stream, peer, connection));
             }
@@ -73,10 +75,10 @@ pub async fn serve<R: Receive>(
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    if tokio::time::timeout(limits.drain, drained).await.is_err() {
+    if tokio::time::timeout(drain, drained).await.is_err() {
         warn!(
             open = connections.count(),
-            "connections that took too long to end are closed: server.drain_ms"
+            "requests that took too long are cut off: server.drain_ms"
         );
     }
 }
@@ -92,7 +94,7 @@ impl<R> Clone for Served<R> {
     fn clone(&self) -> Self {
         Self {
             receive: Arc::clone(&self.receive),
-            limits: self.limits,
+            limits: self.limits.clone(),
             tls: self.tls.clone(),
             ending: self.ending.clone(),
         }
@@ -136,7 +138,8 @@ impl<R: Receive> Served<R> {
             .max_concurrent_streams(STREAMS_MAX);
         let service = service_fn(|request| {
             let busy = connection.request();
-            let handled = super::handle(Arc::clone(&self.receive), self.limits, peer, request);
+            let handled =
+                super::handle(Arc::clone(&self.receive), self.limits.clone(), peer, request);
             async move {
                 let response = handled.await;
                 drop(busy);

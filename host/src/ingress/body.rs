@@ -1,21 +1,24 @@
 //! Reading a body, within its bounds of size and time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, EXPECT};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{Answer, Limits};
 
-/// Of a body that is too large, this much is read and dropped before the
+/// Of a body that is refused before its end, this much is read and dropped before the
 /// answer, in that much time: a sender that is still sending when its
 /// connection is closed may never see the answer.
 const DROPPED_BYTES_MAX: usize = 8 * 1024 * 1024;
 const DROPPING_MAX: Duration = Duration::from_secs(1);
 
-/// The whole body.
+/// The whole body, and its share of the memory for bodies, which goes back when
+/// that is dropped.
 ///
 /// # Errors
 /// The answer where it is too large, too slow, or broken off.
@@ -23,7 +26,7 @@ pub(super) async fn read(
     headers: &HeaderMap,
     mut body: Incoming,
     limits: &Limits,
-) -> Result<Vec<u8>, Answer> {
+) -> Result<(Vec<u8>, Share), Answer> {
     let too_large = Answer::BodyTooLarge { bytes_max: limits.body_bytes_max };
     let announced = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|bytes| bytes > limits.body_bytes_max as u64) {
@@ -34,6 +37,7 @@ pub(super) async fn read(
         return Err(too_large);
     }
     let mut bytes = Vec::new();
+    let mut share = Share(None);
     let reading = async {
         while let Some(frame) = body.frame().await {
             let Ok(frame) = frame else { return Err(Answer::BodyBroken) };
@@ -41,20 +45,36 @@ pub(super) async fn read(
             if bytes.len() + data.len() > limits.body_bytes_max {
                 return Err(too_large);
             }
+            share.take(&limits.bodies_bytes, data.len())?;
             bytes.extend_from_slice(data);
         }
         Ok(())
     };
     match tokio::time::timeout(limits.body_timeout, reading).await {
-        Ok(Ok(())) => Ok(bytes),
+        Ok(Ok(())) => Ok((bytes, share)),
         Ok(Err(answer)) => {
-            if matches!(answer, Answer::BodyTooLarge { .. }) {
-                drop(bytes);
+            if matches!(answer, Answer::BodyTooLarge { .. } | Answer::Busy) {
+                drop((bytes, share));
                 drop_some(body).await;
             }
             Err(answer)
         }
         Err(_) => Err(Answer::BodyTooSlow),
+    }
+}
+
+/// Bytes of the memory for bodies.
+pub(super) struct Share(Option<OwnedSemaphorePermit>);
+
+impl Share {
+    fn take(&mut self, all: &Arc<Semaphore>, bytes: usize) -> Result<(), Answer> {
+        let bytes = u32::try_from(bytes).map_err(|_| Answer::Busy)?;
+        let more = Arc::clone(all).try_acquire_many_owned(bytes).map_err(|_| Answer::Busy)?;
+        match &mut self.0 {
+            Some(permit) => permit.merge(more),
+            none => *none = Some(more),
+        }
+        Ok(())
     }
 }
 

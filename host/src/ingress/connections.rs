@@ -4,7 +4,7 @@
 //! A connection is idle while no request on it has a whole head: at first, in
 //! between, and while a head is dripping in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +27,8 @@ struct State {
     next: u64,
     /// Idle ones by when they became so.
     idle: BTreeMap<u64, Arc<Notify>>,
+    /// Idle ones that were told to close, and have not yet.
+    closing: BTreeSet<u64>,
 }
 
 impl Connections {
@@ -40,7 +42,7 @@ impl Connections {
     }
 
     /// Waits until there is room for one more. Where there is none, closes the
-    /// one that is idle longest.
+    /// one that is idle longest; where none is idle, the first that becomes so.
     pub(super) async fn make_room(&self) {
         loop {
             let room = self.room.notified();
@@ -49,7 +51,11 @@ impl Connections {
                 if state.open < self.most {
                     return;
                 }
-                if let Some((_, close)) = state.idle.pop_first() {
+                // Those that are on their way out make room too.
+                if state.open - state.closing.len() >= self.most
+                    && let Some((turn, close)) = state.idle.pop_first()
+                {
+                    state.closing.insert(turn);
                     close.notify_one();
                 }
             }
@@ -75,6 +81,12 @@ impl Connections {
 }
 
 impl State {
+    /// No longer idle: a request came, or it is closed.
+    fn not_idle(&mut self, turn: u64) {
+        self.idle.remove(&turn);
+        self.closing.remove(&turn);
+    }
+
     fn idle_from_now(&mut self, close: &Arc<Notify>) -> (u64, Instant) {
         let turn = self.next;
         self.next += 1;
@@ -108,7 +120,7 @@ impl Connection {
         let mut activity = self.activity();
         activity.requests += 1;
         if let Some((turn, _)) = activity.idle.take() {
-            self.all.state().idle.remove(&turn);
+            self.all.state().not_idle(turn);
         }
         drop(activity);
         Busy(Arc::clone(self))
@@ -127,8 +139,17 @@ impl Connection {
                 }
             }
         };
+        let told = async {
+            // A request may have come since it was told.
+            loop {
+                self.close.notified().await;
+                if self.activity().idle.is_some() {
+                    return;
+                }
+            }
+        };
         tokio::select! {
-            () = self.close.notified() => {}
+            () = told => {}
             () = too_idle => {}
         }
     }
@@ -139,7 +160,7 @@ impl Drop for Connection {
         let idle = self.activity().idle.take();
         let mut state = self.all.state();
         if let Some((turn, _)) = idle {
-            state.idle.remove(&turn);
+            state.not_idle(turn);
         }
         state.open -= 1;
         drop(state);
@@ -157,6 +178,8 @@ impl Drop for Busy {
         activity.requests -= 1;
         if activity.requests == 0 {
             activity.idle = Some(connection.all.state().idle_from_now(&connection.close));
+            // Its place may be wanted.
+            connection.all.room.notify_one();
         }
     }
 }

@@ -22,6 +22,7 @@ use http::{Method, Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 pub use respond::Answer;
+use tokio::sync::Semaphore;
 
 use crate::config::Server;
 
@@ -43,22 +44,26 @@ pub trait Receive: Send + Sync + 'static {
 }
 
 /// Bounds of requests.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Limits {
     body_bytes_max: usize,
+    /// One permit for each byte of a body that is on its way in.
+    bodies_bytes: Arc<Semaphore>,
     header_timeout: Duration,
     body_timeout: Duration,
     connections_max: usize,
     drain: Duration,
 }
 
-impl From<&Server> for Limits {
-    fn from(server: &Server) -> Self {
+impl Limits {
+    /// `connections_max`: how many the system allows, up to the configured one.
+    pub fn new(server: &Server, connections_max: usize) -> Self {
         Self {
             body_bytes_max: server.body_bytes_max,
+            bodies_bytes: Arc::new(Semaphore::new(server.bodies_bytes_max)),
             header_timeout: Duration::from_millis(server.header_timeout_ms),
             body_timeout: Duration::from_millis(server.body_timeout_ms),
-            connections_max: server.connections_max,
+            connections_max,
             drain: Duration::from_millis(server.drain_ms),
         }
     }
@@ -90,7 +95,7 @@ async fn handle<R: Receive>(
             answer
         }
         None => match body::read(&head.headers, body, &limits).await {
-            Ok(bytes) => receive.receive(source, peer, bytes).await,
+            Ok((bytes, _held)) => receive.receive(source, peer, bytes).await,
             Err(answer) => {
                 receive.refused(source, peer, &answer);
                 answer

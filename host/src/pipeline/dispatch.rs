@@ -9,12 +9,12 @@
 //! - One plugin's calls never wait for another's, but for the instances that
 //!   all share.
 
-use std::collections::BTreeSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use hookbox_core::ids::PluginName;
 use hookbox_core::outcome::{FailureKind, Outcome};
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinSet};
 use tracing::{error, info, warn};
 
 use crate::plugin::invoke::{Call, Runner};
@@ -25,55 +25,69 @@ use crate::telemetry::shown;
 /// Keeps a lane for each live plugin. Returns once the store is closed and
 /// nothing waits for any live plugin.
 pub async fn run<S: Store>(store: Arc<S>, runner: Runner, mut generations: Generations) {
-    let mut lanes: JoinSet<(PluginName, bool)> = JoinSet::new();
-    let mut running: BTreeSet<PluginName> = BTreeSet::new();
-    let mut drained = false;
+    let mut lanes: JoinSet<()> = JoinSet::new();
+    let mut running: HashMap<task::Id, PluginName> = HashMap::new();
     loop {
+        let closed = store.is_closed();
         let live: Vec<PluginName> =
             generations.borrow_and_update().plugins.keys().cloned().collect();
         for name in live {
-            if !drained && running.insert(name.clone()) {
-                lanes.spawn(lane(name, Arc::clone(&store), runner.clone(), generations.clone()));
+            // When nothing more comes, only what waits needs a lane.
+            let wanted = !closed || store.waiting(&name) > 0;
+            if wanted && !running.values().any(|have| *have == name) {
+                let lane =
+                    lane(name.clone(), Arc::clone(&store), runner.clone(), generations.clone());
+                running.insert(lanes.spawn(lane).id(), name);
             }
         }
-        if drained && lanes.is_empty() {
+        if closed && lanes.is_empty() {
             return;
         }
         tokio::select! {
-            Some(ended) = lanes.join_next() => match ended {
-                Ok((name, closed)) => {
-                    drained |= closed;
-                    running.remove(&name);
+            Some(ended) = lanes.join_next_with_id() => match ended {
+                Ok((id, ())) => {
+                    running.remove(&id);
                 }
-                Err(error) => error!(%error, "a lane failed; this is a mistake in hookbox"),
+                Err(error) => {
+                    let plugin = running.remove(&error.id());
+                    let plugin = plugin.as_ref().map(PluginName::as_str);
+                    error!(plugin, %error, "a lane failed; this is a mistake in hookbox");
+                }
             },
             changed = generations.changed() => {
                 if changed.is_err() {
                     return;
                 }
             }
-            // With no plugin live, no lane can tell.
-            () = store.closed(), if running.is_empty() => return,
+            () = store.closed(), if !closed => {}
         }
     }
 }
 
-/// One plugin's deliveries. Returns its name, and whether the store is closed
-/// and empty for it; else the plugin is gone.
+/// One plugin's deliveries, until the plugin is gone or the store is closed and
+/// has nothing more for it, and each call has ended.
 async fn lane<S: Store>(
     name: PluginName,
     store: Arc<S>,
     runner: Runner,
     mut generations: Generations,
-) -> (PluginName, bool) {
+) {
     let mut calls = JoinSet::new();
-    let mut closed = false;
+    let mut drained = false;
+    let mut parked = false;
     loop {
-        let Some(plugin) = live(&mut generations, &name) else { break };
-        if closed && calls.is_empty() {
-            break;
+        let plugin = live(&mut generations, &name);
+        if (drained || plugin.is_none()) && calls.is_empty() {
+            return;
         }
-        let room = calls.len() < plugin.settings.concurrency;
+        if plugin.is_none() && !parked {
+            let waiting = store.waiting(&name);
+            if waiting > 0 {
+                warn!(plugin = %name, waiting, "deliveries wait for the plugin's file to come back");
+            }
+        }
+        parked = plugin.is_none();
+        let room = plugin.is_some_and(|plugin| calls.len() < plugin.settings.concurrency);
         tokio::select! {
             changed = generations.changed() => {
                 if changed.is_err() {
@@ -85,25 +99,19 @@ async fn lane<S: Store>(
                     error!(plugin = %name, %error, "a call's task failed; this is a mistake in hookbox");
                 }
             }
-            claim = store.claim(&name), if room && !closed => match claim {
-                None => closed = true,
-                Some(claim) => {
-                    // What is live may have changed while waiting.
-                    let Some(plugin) = live(&mut generations, &name) else {
-                        store.release(claim);
-                        break;
-                    };
-                    calls.spawn(attempt(Arc::clone(&store), runner.clone(), plugin, claim));
-                }
+            claim = store.claim(&name), if room && !drained => match claim {
+                None => drained = true,
+                // What is live may have changed while waiting.
+                Some(claim) => match live(&mut generations, &name) {
+                    Some(plugin) => {
+                        calls.spawn(attempt(Arc::clone(&store), runner.clone(), plugin, claim));
+                    }
+                    None => store.release(claim),
+                },
             },
         }
     }
     while calls.join_next().await.is_some() {}
-    let waiting = store.waiting(&name);
-    if !closed && waiting > 0 {
-        warn!(plugin = %name, waiting, "deliveries wait for the plugin's file to come back");
-    }
-    (name, closed)
 }
 
 fn live(generations: &mut Generations, name: &PluginName) -> Option<Arc<Plugin>> {

@@ -13,7 +13,7 @@ use tracing::{error, info, warn};
 use crate::config::Live;
 use crate::ingress::{Answer, Receive};
 use crate::plugin::registry::Generations;
-use crate::store::{Accept, Store, StoreError};
+use crate::store::{Accept, NewDelivery, Store, StoreError};
 use crate::telemetry::shown;
 
 /// See the module's text.
@@ -43,8 +43,12 @@ impl<S: Store> Intake<S> {
         let generation = Arc::clone(&self.generations.borrow());
         let mut deliveries = Vec::new();
         for plugin in generation.subscribers(&event) {
-            let delivery = DeliveryId::new(received_at_ms, random()?);
-            deliveries.push((delivery, plugin.name.clone(), plugin.settings.backlog_max));
+            deliveries.push(NewDelivery {
+                id: DeliveryId::new(received_at_ms, random()?),
+                plugin: plugin.name.clone(),
+                backlog_max: plugin.settings.backlog_max,
+                backlog_bytes_max: plugin.settings.backlog_bytes_max,
+            });
         }
         let plugins = deliveries.len();
         let event = Arc::new(event);
@@ -53,6 +57,7 @@ impl<S: Store> Intake<S> {
             StoreError::Full => Answer::Busy,
             StoreError::Closed => Answer::Ending,
         })?;
+        let plugins = plugins - accepted.overflowed.len();
         info!(
             event = %id, name = shown(event.name()), source = %event.source(),
             secret = event.secret(), plugins, "accepted"
@@ -60,7 +65,8 @@ impl<S: Store> Intake<S> {
         for plugin in accepted.overflowed {
             error!(
                 event = %id, name = shown(event.name()), plugin = %plugin,
-                "the plugin does not get this event: too many wait for it: plugin.{plugin}.backlog_max"
+                "the plugin does not get this event: too many wait for it: \
+                 plugin.{plugin}.backlog_max, backlog_bytes_max"
             );
         }
         Ok(id)

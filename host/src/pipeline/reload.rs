@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use hookbox_core::ids::Digest;
 use rustls::ServerConfig;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::Signal;
 use tokio::sync::{Notify, watch};
+use tokio::task;
 use tracing::{error, info, warn};
 
 use crate::config::{self, Config, Live, Settings, Tls};
@@ -29,15 +30,11 @@ pub struct Targets {
     pub reloader: Arc<Reloader>,
 }
 
-/// Puts new settings in force when files change and on SIGHUP, for as long as
+/// Puts new settings in force when files change and on `hangup`, for as long as
 /// the server runs.
 ///
 /// `path`: the configuration file, where there is one.
-///
-/// # Errors
-/// Where the system does not give the signal.
-pub async fn run(path: Option<PathBuf>, mut now: Config, targets: Targets) -> std::io::Result<()> {
-    let mut hangup = signal(SignalKind::hangup())?;
+pub async fn run(path: Option<PathBuf>, mut now: Config, targets: Targets, mut hangup: Signal) {
     let hint = Arc::new(Notify::new());
     let hinted = Arc::clone(&hint);
     let mut hints = Hints::new(move || hinted.notify_one());
@@ -49,9 +46,14 @@ pub async fn run(path: Option<PathBuf>, mut now: Config, targets: Targets) -> st
     let pair = settings.server.tls();
     let pair_files: Vec<PathBuf> =
         pair.iter().flat_map(|pair| [pair.certificate.clone(), pair.key.clone()]).collect();
-    let mut pair_seen = Digest::of(&contents(&pair_files));
+    let mut pair_seen = digest(&pair_files).await;
     let mut files = files_of(path.as_deref(), &now, &pair_files);
-    let mut seen = Digest::of(&contents(&files));
+    let mut seen = digest(&files).await;
+    // Whether it is read again though nothing was seen to change: at first,
+    // since it was read before it was watched; when other files belong to it;
+    // and while it is refused, since files that it names may come later.
+    let mut again = true;
+    let mut said: Option<String> = None;
     loop {
         watch_folders(&mut hints, &mut watched, &files);
         let asked = tokio::select! {
@@ -59,54 +61,66 @@ pub async fn run(path: Option<PathBuf>, mut now: Config, targets: Targets) -> st
             () = hint.notified() => false,
             () = tokio::time::sleep(rescan) => false,
         };
-        let digest =
-            if asked { Digest::of(&contents(&files)) } else { settled(&files, settle, seen).await };
-        if digest == seen && !asked {
+        let found = if asked { digest(&files).await } else { settled(&files, settle, seen).await };
+        if found == seen && !asked && !again {
             continue;
         }
+        let changed = found != seen;
+        seen = found;
         match config::read(path.as_deref()) {
             Ok(new) => {
-                targets.apply(&now, &new, &settings);
+                targets.apply(&now, &new, &settings, asked).await;
+                let named = files_of(path.as_deref(), &new, &pair_files);
+                again = named != files;
+                if again {
+                    seen = digest(&named).await;
+                }
+                files = named;
                 now = new;
-                files = files_of(path.as_deref(), &now, &pair_files);
+                said = None;
             }
             Err(error) => {
-                error!(%error, "the new configuration is refused; the old one stays in force");
+                again = true;
+                let error = error.to_string();
+                if asked || changed || said.as_ref() != Some(&error) {
+                    error!(error, "the new configuration is refused; the old one stays in force");
+                }
+                said = Some(error);
             }
         }
-        let pair_now = Digest::of(&contents(&pair_files));
+        let pair_now = digest(&pair_files).await;
         if pair_now != pair_seen || asked {
             targets.apply_pair(pair.as_ref());
             pair_seen = pair_now;
         }
-        seen = Digest::of(&contents(&files));
     }
 }
 
 impl Targets {
-    /// `settings`: those that the server was started with.
-    fn apply(&self, old: &Config, new: &Config, settings: &Settings) {
+    /// `settings`: those that the server was started with. `asked`: whether
+    /// someone waits for an answer.
+    async fn apply(&self, old: &Config, new: &Config, settings: &Settings, asked: bool) {
         let unread = settings.changed(&new.settings);
-        if !unread.is_empty() {
+        if !unread.is_empty() && (asked || old.settings != new.settings) {
             warn!(
                 sections = unread.join(" "),
                 "these sections differ from those in force, and take effect at the next start"
             );
         }
+        self.live.send_replace(Arc::new(new.live.clone()));
         if old.live.sources != new.live.sources {
             let sources = new.live.sources.iter();
             let sources: Vec<String> =
                 sources.map(|(name, (_, secrets))| format!("{name} {secrets:?}")).collect();
             info!(sources = sources.join(", "), "sources and secrets are in force");
         }
-        self.live.send_replace(Arc::new(new.live.clone()));
-        if old.live.plugins != new.live.plugins {
+        if asked || old.live.plugins != new.live.plugins {
             let reloader = Arc::clone(&self.reloader);
             let plugins = new.live.plugins.clone();
-            // Waits while the reload thread is busy.
-            tokio::task::spawn_blocking(move || reloader.reconfigure(plugins));
+            // Waits while the reload thread is busy; in order.
+            let _ending = task::spawn_blocking(move || reloader.reconfigure(plugins)).await;
         }
-        if old.live == new.live && unread.is_empty() {
+        if asked && old.live == new.live && unread.is_empty() {
             info!("the configuration was read again and says the same");
         }
     }
@@ -137,16 +151,23 @@ fn files_of(path: Option<&Path>, config: &Config, pair: &[PathBuf]) -> Vec<PathB
 /// The contents' digest once it has been the same for a while, if it is not the
 /// one known already.
 async fn settled(files: &[PathBuf], settle: Duration, known: Digest) -> Digest {
-    let mut last = Digest::of(&contents(files));
+    let mut last = digest(files).await;
     while last != known {
         tokio::time::sleep(settle).await;
-        let next = Digest::of(&contents(files));
+        let next = digest(files).await;
         if next == last {
             break;
         }
         last = next;
     }
     last
+}
+
+/// The contents' digest. Read on a thread that may wait: a file system can hang.
+async fn digest(files: &[PathBuf]) -> Digest {
+    let files = files.to_owned();
+    let read = task::spawn_blocking(move || Digest::of(&contents(&files)));
+    read.await.unwrap_or_else(|_| Digest::of(b""))
 }
 
 /// Each file with its length, or the fact that it cannot be read.

@@ -12,6 +12,7 @@ use anyhow::{Context as _, bail};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Handle;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
@@ -57,12 +58,14 @@ pub enum Ended {
 pub async fn serve(path: Option<PathBuf>, config: Config, guests: Handle) -> anyhow::Result<Ended> {
     let settings = config.settings.clone();
     let server = &settings.server;
-    raise_open_files(server.connections_max);
-    private_folder(&server.data_dir)
+    let connections_max = raise_open_files(server.connections_max);
+    data_folder(&server.data_dir)
         .with_context(|| format!("server.data_dir {}", server.data_dir.display()))?;
     fs::create_dir_all(&server.plugins_dir)
         .with_context(|| format!("server.plugins_dir {}", server.plugins_dir.display()))?;
     let mut signals = Signals::new()?;
+    // Taken first: until it is, it would end the process.
+    let hangup = signal(SignalKind::hangup())?;
     let (tls_target, tls_config) = match server.tls() {
         Some(files) => {
             let (target, config) = watch::channel(tls::read(&files)?);
@@ -89,14 +92,14 @@ pub async fn serve(path: Option<PathBuf>, config: Config, guests: Handle) -> any
     let (live_target, live) = watch::channel(Arc::new(config.live.clone()));
     let targets = Targets { live: live_target, tls: tls_target, reloader: Arc::clone(&reloader) };
     tokio::spawn(async move {
-        if let Err(error) = reload::run(path, config, targets).await {
-            error!(%error, "the configuration is not read again");
-        }
+        reload::run(path, config, targets, hangup).await;
     });
 
     // Events that come before the plugins are there would not reach them.
     tokio::select! {
-        _ = started => {}
+        started = started => started.context(
+            "server.plugins_dir cannot be read; the log says why",
+        )?,
         () = signals.next() => return Ok(Ended::Whole),
     }
     let listener = bind(server)?;
@@ -111,11 +114,18 @@ pub async fn serve(path: Option<PathBuf>, config: Config, guests: Handle) -> any
 
     let (end, ending) = shutdown::channel();
     let intake = Arc::new(Intake::new(live, generations, Arc::clone(&store)));
-    let mut serving =
-        tokio::spawn(ingress::serve(listener, tls_config, Limits::from(server), intake, ending));
+    let mut serving = tokio::spawn(ingress::serve(
+        listener,
+        tls_config,
+        Limits::new(server, connections_max),
+        intake,
+        ending,
+    ));
     tokio::select! {
         () = signals.next() => end.begin(),
         _ = &mut serving => bail!("the listener failed; this is a mistake in hookbox"),
+        // Without them, what is accepted would reach nobody.
+        _ = &mut lanes => bail!("the reload thread failed; this is a mistake in hookbox"),
     }
     let drain = Duration::from_millis(server.drain_ms);
     let drained = async {
@@ -161,27 +171,37 @@ fn bind(server: &Server) -> anyhow::Result<TcpListener> {
     })
 }
 
-/// A folder that only this user can read: compiled code in it is executed.
-fn private_folder(path: &Path) -> io::Result<()> {
+/// Makes the folder where it is missing. One that is there is left as it is:
+/// what must be private in it has a folder of its own.
+fn data_folder(path: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o700))
+    if fs::metadata(path)?.permissions().mode() & 0o022 != 0 {
+        warn!(folder = %path.display(), "others can write to server.data_dir; chmod 700 it");
+    }
+    Ok(())
 }
 
 /// Each connection is an open file, and the usual limit is 1,024.
-fn raise_open_files(connections_max: usize) {
+///
+/// Returns how many connections there can really be.
+fn raise_open_files(connections_max: usize) -> usize {
     let wanted = connections_max as u64 + OTHER_FILES;
     let now = getrlimit(Resource::Nofile);
     if now.current.is_none_or(|current| current >= wanted) {
-        return;
+        return connections_max;
     }
     let most = now.maximum.map_or(wanted, |maximum| maximum.min(wanted));
     let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(most), maximum: now.maximum });
-    if raised.is_err() || most < wanted {
-        warn!(
-            open_files = most,
-            connections_max,
-            "fewer files can be open than server.connections_max needs: raise the hard limit \
-             (ulimit -Hn, LimitNOFILE=), or lower server.connections_max"
-        );
+    let have = if raised.is_ok() { most } else { now.current.unwrap_or(wanted) };
+    if have >= wanted {
+        return connections_max;
     }
+    let possible = usize::try_from(have.saturating_sub(OTHER_FILES)).unwrap_or(connections_max);
+    warn!(
+        open_files = have,
+        connections = possible.max(1),
+        "fewer files can be open than server.connections_max needs, so that it is lowered: raise \
+         the hard limit (ulimit -Hn, LimitNOFILE=), or set it lower"
+    );
+    possible.max(1)
 }

@@ -13,6 +13,8 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, SystemTime};
@@ -41,6 +43,9 @@ pub const VERB: &str = "compile-component";
 const CACHE_FILES_MAX: usize = 512;
 const CACHE_BYTES_MAX: u64 = 2 << 30;
 
+/// How the name of an unfinished file begins.
+const TEMPORARY: &str = ".compiling-";
+
 /// Of a child's error text.
 const MESSAGE_BYTES_MAX: usize = 4_096;
 
@@ -66,7 +71,7 @@ impl Compiler {
         handle: Handle,
     ) -> std::io::Result<Self> {
         let folder = data_dir.join("compiled");
-        fs::create_dir_all(&folder)?;
+        private_folder(&folder)?;
         let hasher = BuildHasherDefault::<DefaultHasher>::default();
         let compatibility =
             format!("{:016x}", hasher.hash_one(engine.precompile_compatibility_hash()));
@@ -111,10 +116,15 @@ impl Compiler {
     fn compile(&self, bytes: &[u8], path: &Path) -> Result<(), Refused> {
         let failed =
             |what: &str, error: std::io::Error| Refused::new(FAILED, format!("{what}: {error}"));
+        // By kind only: its text would name another temporary file each time.
+        let no_room = |error: std::io::Error| {
+            failed("no room for compiled code in data_dir", error.kind().into())
+        };
+        private_folder(&self.folder).map_err(|error| failed("data_dir", error))?;
         let temporary = tempfile::Builder::new()
-            .prefix(".compiling-")
+            .prefix(TEMPORARY)
             .tempfile_in(&self.folder)
-            .map_err(|error| failed("no room for compiled code in data_dir", error))?;
+            .map_err(no_room)?;
         self.handle.block_on(self.child(bytes, temporary.path()))?;
         temporary
             .as_file()
@@ -123,6 +133,7 @@ impl Compiler {
         temporary
             .persist(path)
             .map_err(|error| failed("compiled code cannot be kept", error.error))?;
+        self.tidy();
         Ok(())
     }
 
@@ -170,6 +181,13 @@ impl Compiler {
         let text: String = text.trim().chars().take(MESSAGE_BYTES_MAX).collect();
         Err(match output.status.code() {
             Some(EXIT_INVALID) => Refused::new("invalid", format!("not a valid component: {text}")),
+            // Its own report of the host's fault, or killed by the system, which
+            // most likely ran out of memory.
+            Some(EXIT_FAILED) => Refused::new(FAILED, format!("the compiler failed: {text}")),
+            None if output.status.signal() == Some(Signal::KILL.as_raw()) => Refused::new(
+                FAILED,
+                "the compiler was killed; the system may have run out of memory",
+            ),
             _ => Refused::new(
                 "compile-limit",
                 format!(
@@ -178,6 +196,12 @@ impl Compiler {
                 ),
             ),
         })
+    }
+
+    /// Whether an unfinished file may belong to a compiler that still runs.
+    fn may_be_written(&self, modified: SystemTime) -> bool {
+        let limit = Duration::from_millis(self.limits.compile_timeout_ms);
+        modified.elapsed().is_ok_and(|age| age <= limit)
     }
 
     /// Deletes what has not been used for longest, and what a process that was
@@ -194,15 +218,34 @@ impl Compiler {
         files.sort();
         files.reverse();
         let mut bytes = 0;
-        for (index, (_, length, path)) in files.iter().enumerate() {
+        for (index, (modified, length, path)) in files.iter().enumerate() {
             bytes += length;
             let complete = path.extension() == Some(OsStr::new("cwasm"));
+            if !complete && self.may_be_written(*modified) {
+                continue;
+            }
             if !complete || index >= CACHE_FILES_MAX || bytes > CACHE_BYTES_MAX {
                 debug!(file = %path.display(), "deleted from the cache of compiled code");
                 let _gone = fs::remove_file(path);
             }
         }
     }
+}
+
+/// Makes the folder for machine code, or checks the one that is there: whoever
+/// else can write to it can run anything as this user.
+fn private_folder(folder: &Path) -> std::io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let about = fs::metadata(folder)?;
+    let own = about.uid() == rustix::process::geteuid().as_raw();
+    if !own || about.mode() & 0o022 != 0 {
+        return Err(std::io::Error::other(format!(
+            "{} must belong to the user that hookbox runs as, and nobody else may write to it: \
+             delete it, or give it to that user with mode 0700",
+            folder.display()
+        )));
+    }
+    Ok(())
 }
 
 /// This program, even when its file has been replaced since it started.

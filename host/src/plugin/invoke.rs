@@ -21,7 +21,7 @@ use crate::config;
 /// Frames of a trap's backtrace that are shown.
 const FRAMES_MAX: usize = 8;
 
-/// Bytes of a plugin's own reason that are kept.
+/// Bytes of a failure's reason that are kept.
 const REASON_BYTES_MAX: usize = 4_096;
 
 /// An event to hand to a plugin.
@@ -142,12 +142,13 @@ async fn attempt(engine: &Engine, plugin: &Plugin, call: &Call) -> Attempt {
     output::finish(&log);
     let outcome = match answer {
         Ok(answer) => bounded(v0_1_0::outcome(answer)),
-        Err(failure) => Outcome::Failed(failure),
+        Err(failure) => bounded(Outcome::Failed(failure)),
     };
     Attempt { outcome, duration }
 }
 
-/// A plugin's own reason is kept up to a length.
+/// A reason is kept up to a length: a guest chooses its words, and the names of
+/// its functions.
 fn bounded(outcome: Outcome) -> Outcome {
     match outcome {
         Outcome::Failed(mut failure) => {
@@ -247,12 +248,14 @@ fn frame_name(line: &str) -> Option<String> {
     if !before.trim_start().starts_with(|c: char| c.is_ascii_digit()) && !before.trim().is_empty() {
         return None;
     }
-    let is_module = |name: &str| !name.contains([' ', '<', ':']);
+    let is_module = |name: &str| name == "<unknown>" || !name.contains([' ', '<', ':']);
     let function = match function.split_once('!') {
         Some((module, function)) if is_module(module) => function,
         _ => function,
     };
-    Some(plain_name(function.trim()))
+    // Glue between components has no names.
+    let function = function.trim();
+    (!function.starts_with("<wasm function")).then(|| plain_name(function))
 }
 
 /// A function's name without the hashes that Rust adds, in the new form

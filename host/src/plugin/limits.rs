@@ -44,6 +44,8 @@ impl ResourceLimiter for CallLimits {
             return Ok(false);
         }
         self.memory_bytes = total;
+        // What was refused before, the guest got over.
+        self.refused = None;
         Ok(true)
     }
 

@@ -42,9 +42,15 @@ pub struct Refused {
 
 impl Refused {
     pub(super) fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        let mut message = message.into();
+        // Parts of it may come from the file.
+        message.truncate(message.floor_char_boundary(MESSAGE_BYTES_MAX));
+        Self { code, message }
     }
 }
+
+/// Bytes of a refusal's message.
+const MESSAGE_BYTES_MAX: usize = 4_096;
 
 /// Names of events that one plugin may ask for, and the length of each and of
 /// its own name and version.

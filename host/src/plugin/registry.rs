@@ -8,7 +8,7 @@ use hookbox_core::event::Event;
 use hookbox_core::ids::PluginName;
 use hookbox_core::routing::Subscription;
 use tokio::sync::watch;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::load::Code;
 use crate::config;
@@ -47,6 +47,12 @@ impl Plugin {
     fn new(name: &PluginName, code: Arc<Code>, settings: &config::Plugin, since: u64) -> Arc<Self> {
         let asked = code.description.events.iter().cloned();
         let subscription = Subscription::new(asked, settings.events(), settings.sources());
+        if subscription.is_empty() {
+            warn!(
+                plugin = %name, asks_for = code.description.events.join(" "),
+                "the plugin gets nothing: plugin.{name}.events and what it asks for have no event in common"
+            );
+        }
         Arc::new(Self { name: name.clone(), code, settings: settings.clone(), subscription, since })
     }
 }

@@ -26,7 +26,7 @@ use super::compile;
 use super::load::{Code, Loader, Refused};
 use super::registry::Registry;
 use super::scan::{self, Stamp};
-use crate::config::{Plugins, Reload};
+use crate::config::{self, Plugins, Reload};
 use crate::files::Hints;
 
 /// Messages that may wait for the thread. A hint that finds no room is dropped:
@@ -38,6 +38,11 @@ const LOOK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Files that keep changing hold up the start no longer than this.
 const START_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Where the host could not load a file, it tries again after this, then after
+/// twice as long each time, up to the second.
+const RETRY_FIRST: Duration = Duration::from_secs(1);
+const RETRY_MOST: Duration = Duration::from_secs(60);
 
 enum Message {
     Hint,
@@ -51,6 +56,8 @@ struct Judged {
     name: PluginName,
     digest: Digest,
     verdict: Result<Code, Refused>,
+    /// Those that it was judged by.
+    settings: config::Plugin,
     took: Duration,
 }
 
@@ -61,7 +68,7 @@ pub struct Reloader {
 
 impl Reloader {
     /// Starts the thread. The receiver is told when each plugin that was there
-    /// at the start has its verdict.
+    /// at the start has its verdict, or that the directory cannot be read.
     ///
     /// # Errors
     /// Where no thread can be started.
@@ -129,6 +136,10 @@ struct Tracked {
     /// Why the file was refused, where it was.
     refused: Option<Refused>,
     refused_digest: Option<Digest>,
+    /// How often in a row the host was at fault, and until when that is waited
+    /// out.
+    host_failures: u32,
+    retry_at: Option<Instant>,
 }
 
 struct Thread {
@@ -160,7 +171,7 @@ impl Thread {
             let wake = self.look();
             self.tell_ready();
             let looked = Instant::now();
-            let mut next = looked + wake.map_or(rescan, |wake| wake.clamp(LOOK_PAUSE, rescan));
+            let mut next = looked + wake.map_or(rescan, |wake| wake.max(LOOK_PAUSE).min(rescan));
             // Messages that come close together are one reason to look; however
             // many come, they never put it off.
             loop {
@@ -256,6 +267,10 @@ impl Thread {
         let settle = Duration::from_millis(self.limits.settle_ms);
         let tracked = self.tracked.entry(name.clone()).or_default();
         tracked.missing_since = None;
+        let now = Instant::now();
+        if let Some(left) = tracked.retry_at.and_then(|at| at.checked_duration_since(now)) {
+            return Some(left);
+        }
         match tracked.taken {
             _ if tracked.loading => return None,
             Some((taken, true)) if taken == stamp => return None,
@@ -267,7 +282,6 @@ impl Thread {
             }
             _ => {}
         }
-        let now = Instant::now();
         let since = match tracked.seen {
             Some((seen, since)) if seen == stamp => since,
             // Long unchanged by its own time stamps, as at the start.
@@ -294,6 +308,13 @@ impl Thread {
                 return Some(settle);
             }
         };
+        // A file that was refused and is put there again is judged again: what it
+        // was refused for may have been the host's doing.
+        let put_again = tracked.taken.is_some_and(|(taken, _)| taken != stamp);
+        if put_again && tracked.refused.is_some() {
+            tracked.judged = None;
+            tracked.refused = None;
+        }
         tracked.taken = Some((stamp, trusted));
         let digest = Digest::of(&bytes);
         if tracked.judged != Some(digest) {
@@ -351,7 +372,8 @@ impl Thread {
                         "hookbox failed while it loaded the file; this is a mistake in hookbox";
                     Err(Refused::new("host-failed", message))
                 });
-                let judged = Judged { name, digest, verdict, took: started.elapsed() };
+                let took = started.elapsed();
+                let judged = Judged { name, digest, verdict, settings, took };
                 let _ending = sender.send(Message::Judged(Box::new(judged)));
             };
             match std::thread::Builder::new().name("load".to_owned()).spawn(job) {
@@ -368,7 +390,7 @@ impl Thread {
 
     fn take(&mut self, judged: Judged) {
         self.running -= 1;
-        let Judged { name, digest, verdict, took } = judged;
+        let Judged { name, digest, verdict, settings, took } = judged;
         if let Some(tracked) = self.tracked.get_mut(&name) {
             tracked.loading = false;
         }
@@ -376,17 +398,23 @@ impl Thread {
             Ok(code) => {
                 if let Some(tracked) = self.tracked.get_mut(&name) {
                     tracked.refused = None;
+                    tracked.host_failures = 0;
                 }
                 self.registry.insert(&name, code, self.plugins.of(&name));
                 debug!(plugin = %name, took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX), "plugin was loaded");
             }
             Err(refused) => {
-                if refused.code == compile::FAILED
-                    && let Some(tracked) = self.tracked.get_mut(&name)
-                {
-                    // The host's fault, which may pass.
-                    tracked.judged = None;
-                    tracked.taken = None;
+                let changed = *self.plugins.of(&name) != settings;
+                if let Some(tracked) = self.tracked.get_mut(&name) {
+                    if refused.code == compile::FAILED {
+                        let wait = RETRY_FIRST * 2_u32.pow(tracked.host_failures.min(10));
+                        tracked.host_failures += 1;
+                        tracked.retry_at = Some(Instant::now() + wait.min(RETRY_MOST));
+                    }
+                    if refused.code == compile::FAILED || changed {
+                        tracked.judged = None;
+                        tracked.taken = None;
+                    }
                 }
                 self.refuse(&name, Some(digest), refused);
             }
@@ -419,18 +447,33 @@ impl Thread {
         for tracked in self.tracked.values_mut().filter(|tracked| tracked.refused.is_some()) {
             tracked.judged = None;
             tracked.taken = None;
+            tracked.retry_at = None;
+        }
+        self.note_unused_sections();
+    }
+
+    /// A section for a plugin that is not there is most likely a misspelling.
+    fn note_unused_sections(&self) {
+        for name in self.plugins.names().filter(|name| !self.tracked.contains_key(*name)) {
+            warn!(section = %format!("plugin.{name}"), "there is no plugin of this name, so its settings have no effect");
         }
     }
 
     fn tell_ready(&mut self) {
         let busy = self.running > 0 || !self.jobs.is_empty();
-        let unread = |tracked: &Tracked| tracked.seen.is_some() && tracked.taken.is_none();
+        let unread = |tracked: &Tracked| {
+            tracked.seen.is_some() && tracked.taken.is_none() && tracked.retry_at.is_none()
+        };
         let settling = self.tracked.values().any(unread) && self.started.elapsed() < START_PATIENCE;
-        if !busy
-            && !settling
-            && let Some(ready) = self.ready.take()
-        {
-            let _nobody_waits = ready.send(());
+        if busy || settling {
+            return;
+        }
+        if let Some(ready) = self.ready.take() {
+            // Else it is dropped, which says that no plugin can be had.
+            if self.unreadable.is_none() {
+                let _nobody_waits = ready.send(());
+            }
+            self.note_unused_sections();
         }
     }
 }

@@ -11,7 +11,7 @@ use hookbox_core::ids::{EventId, PluginName};
 use hookbox_core::outcome::Outcome;
 use tokio::sync::{Notify, watch};
 
-use super::{Accept, Accepted, Claim, Store, StoreError};
+use super::{Accept, Accepted, Claim, NewDelivery, Store, StoreError};
 use crate::config::Queue;
 
 /// See the module's text.
@@ -41,6 +41,8 @@ struct Held {
 
 #[derive(Default)]
 struct PluginQueue {
+    /// Of the events that wait.
+    bytes: usize,
     waiting: VecDeque<Claim>,
     /// Wakes the plugin's one lane.
     arrived: Arc<Notify>,
@@ -65,16 +67,18 @@ impl Store for MemoryStore {
         if state.closed {
             return Err(StoreError::Closed);
         }
-        let full = |plugin: &PluginName, most: usize| {
-            state.queues.get(plugin).is_some_and(|queue| queue.waiting.len() >= most)
+        let bytes = accept.event.bytes();
+        let fits = |new: &NewDelivery| {
+            state.queues.get(&new.plugin).is_none_or(|queue| {
+                queue.waiting.len() < new.backlog_max
+                    && queue.bytes + bytes <= new.backlog_bytes_max
+            })
         };
-        let (taken, overflowed): (Vec<_>, Vec<_>) =
-            accept.deliveries.into_iter().partition(|(_, plugin, most)| !full(plugin, *most));
-        let overflowed = overflowed.into_iter().map(|(_, plugin, _)| plugin).collect();
+        let (taken, overflowed): (Vec<_>, Vec<_>) = accept.deliveries.into_iter().partition(fits);
+        let overflowed = overflowed.into_iter().map(|new| new.plugin).collect();
         if taken.is_empty() {
             return Ok(Accepted { overflowed });
         }
-        let bytes = accept.event.bytes();
         if state.unsettled + taken.len() > self.limits.deliveries_max
             || state.bytes + bytes > self.limits.bytes_max
         {
@@ -83,8 +87,9 @@ impl Store for MemoryStore {
         state.unsettled += taken.len();
         state.bytes += bytes;
         state.held.insert(accept.id, Held { bytes, deliveries: taken.len() });
-        for (delivery, plugin, _) in taken {
+        for NewDelivery { id: delivery, plugin, .. } in taken {
             let queue = state.queues.entry(plugin.clone()).or_default();
+            queue.bytes += bytes;
             queue.waiting.push_back(Claim {
                 delivery,
                 event_id: accept.id,
@@ -105,6 +110,7 @@ impl Store for MemoryStore {
                 let closed = state.closed;
                 let queue = state.queues.entry(plugin.clone()).or_default();
                 if let Some(claim) = queue.waiting.pop_front() {
+                    queue.bytes = queue.bytes.saturating_sub(claim.event.bytes());
                     return Some(claim);
                 }
                 if closed {
@@ -119,6 +125,7 @@ impl Store for MemoryStore {
     fn release(&self, claim: Claim) {
         let mut state = self.state();
         let queue = state.queues.entry(claim.plugin.clone()).or_default();
+        queue.bytes += claim.event.bytes();
         queue.waiting.push_front(claim);
         queue.arrived.notify_one();
     }
@@ -140,6 +147,10 @@ impl Store for MemoryStore {
         state.closed = true;
         state.queues.values().for_each(|queue| queue.arrived.notify_one());
         self.closed.send_replace(true);
+    }
+
+    fn is_closed(&self) -> bool {
+        self.state().closed
     }
 
     async fn closed(&self) {

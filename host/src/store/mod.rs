@@ -24,9 +24,22 @@ pub struct Accept {
     pub event: Arc<Event>,
     /// When it arrived: milliseconds since the Unix epoch.
     pub received_at_ms: u64,
-    /// One delivery for each plugin that is subscribed now, and how many of the
-    /// plugin's may wait at most. None: the event is kept nowhere.
-    pub deliveries: Vec<(DeliveryId, PluginName, usize)>,
+    /// One for each plugin that is subscribed now. None: the event is kept
+    /// nowhere.
+    pub deliveries: Vec<NewDelivery>,
+}
+
+/// A delivery to accept.
+#[derive(Debug)]
+pub struct NewDelivery {
+    /// Its id.
+    pub id: DeliveryId,
+    /// The plugin that it is for.
+    pub plugin: PluginName,
+    /// Deliveries that may wait for that plugin at most.
+    pub backlog_max: usize,
+    /// Bytes that their events may take at most.
+    pub backlog_bytes_max: usize,
 }
 
 /// What became of an [`Accept`].
@@ -83,6 +96,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Accepts nothing from now on; what waits can still be claimed.
     fn close(&self);
+
+    /// Whether it is closed.
+    fn is_closed(&self) -> bool;
 
     /// Returns once the store is closed.
     fn closed(&self) -> impl Future<Output = ()> + Send;

@@ -10,6 +10,7 @@ use super::{
     PlaylistVideos, Rendition, ScheduleChange, SnapshotChange, VideoChange,
 };
 use crate::json::{Node, Value};
+use crate::limits::RENDITIONS_MAX;
 
 /// The typed payload of an event of that name.
 pub(super) fn payload(name: &str, root: &Node<'_>) -> Payload {
@@ -175,6 +176,10 @@ fn more_renditions(status: &Places<'_, '_>) -> Vec<Rendition> {
         for (name, _) in members {
             if FIELDS.contains(&name.as_ref()) || !seen.insert(name.to_string()) {
                 continue;
+            }
+            // Each is sought among all, so their number is bounded.
+            if seen.len() > RENDITIONS_MAX {
+                return more;
             }
             if let Some(flag) = status.get(name).read(flag) {
                 more.push(Rendition { name: name.to_string(), flag });

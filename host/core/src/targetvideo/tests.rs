@@ -272,3 +272,20 @@ fn nesting_and_surrogates_are_refused_once_the_secret_is_right() {
     let name = format!(r#"{{"event":"\udfff","secret":"{secret}"}}"#);
     assert_eq!(received(&name).err(), Some(Refusal::NotJson));
 }
+
+#[test]
+fn a_great_many_renditions_or_leaves_cost_no_more_than_their_text() {
+    let flags: Vec<String> = (0..50_000).map(|n| format!("\"r{n}\":1")).collect();
+    let event = event(
+        "sd_encoded",
+        &format!(r#""data":{{"Video":{{"encoded":{{{}}}}}}}"#, flags.join(",")),
+    );
+    let Payload::SdEncoded(Encoding { status: Some(status), .. }) = &event.payload else {
+        panic!("a status")
+    };
+    assert_eq!(status.more.len(), crate::limits::RENDITIONS_MAX);
+    // Too many for one each: they stand whole, those that were typed among them.
+    assert_eq!(event.extra.len(), 1);
+    assert_eq!(event.extra[0].pointer, "/data/Video/encoded");
+    assert!(event.extra[0].json.contains("\"r49999\":1"));
+}

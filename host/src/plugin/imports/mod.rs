@@ -22,6 +22,16 @@ use super::output::{Pipe, SharedLog, Stream};
 /// parts, so that no call makes the host allocate without bound.
 const RANDOM_BYTES_MAX: u64 = 64 * 1024;
 
+/// Handles that a call may hold: streams, pollables, requests, bodies. Each
+/// takes memory of the host's, which the limit on the guest's own does not see.
+const HANDLES_MAX: usize = 1_000;
+
+/// Bytes of one set of header fields, which the host holds.
+const FIELDS_BYTES_MAX: usize = 16 * 1024;
+
+/// Bytes that a guest may hand to an outgoing body at once, which the host holds.
+const BODY_CHUNK_BYTES_MAX: usize = 16 * 1024;
+
 /// What a call's imports work on: one for each store.
 pub struct CallState {
     wasi: WasiCtx,
@@ -46,11 +56,15 @@ impl CallState {
             .allow_udp(false)
             .allow_ip_name_lookup(false)
             .build();
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(HANDLES_MAX);
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(FIELDS_BYTES_MAX);
         Self {
             wasi,
-            http: WasiHttpCtx::new(),
+            http,
             hooks: refused::NoHttp,
-            table: ResourceTable::new(),
+            table,
             log: SharedLog::clone(log),
             limits,
             ticks: 0,

@@ -22,6 +22,10 @@ impl WasiHttpHooks for NoHttp {
     ) -> Box<dyn Future<Output = Sent> + Send> {
         Box::new(async { Err(Error::HttpRequestDenied) })
     }
+
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        super::BODY_CHUNK_BYTES_MAX
+    }
 }
 
 impl config::Host for CallState {
