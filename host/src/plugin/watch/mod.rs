@@ -11,6 +11,8 @@
 //! - A plugin ends only when its file has been gone for `delete_grace_ms`; a
 //!   directory that cannot be read ends none.
 
+mod tracked;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -21,6 +23,8 @@ use std::time::{Duration, Instant};
 use hookbox_core::ids::{Digest, PluginName};
 use tokio::sync::oneshot;
 use tracing::{debug, error, info, warn};
+
+use tracked::{Next, Tracked};
 
 use super::compile;
 use super::load::{Code, Loader, Refused};
@@ -38,11 +42,6 @@ const LOOK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Files that keep changing hold up the start no longer than this.
 const START_PATIENCE: Duration = Duration::from_secs(5);
-
-/// Where the host could not load a file, it tries again after this, then after
-/// twice as long each time, up to the second.
-const RETRY_FIRST: Duration = Duration::from_secs(1);
-const RETRY_MOST: Duration = Duration::from_secs(60);
 
 enum Message {
     Hint,
@@ -119,27 +118,6 @@ impl Drop for Reloader {
     fn drop(&mut self) {
         let _ended = self.messages.send(Message::Stop);
     }
-}
-
-/// What is known of one plugin's file.
-#[derive(Default)]
-struct Tracked {
-    /// The stamp at the last look, and since when it has been that.
-    seen: Option<(Stamp, Instant)>,
-    /// The stamp of what was last read, and whether any change since then would
-    /// have changed it.
-    taken: Option<(Stamp, bool)>,
-    /// The content that was last given a verdict, or is being given one.
-    judged: Option<Digest>,
-    loading: bool,
-    missing_since: Option<Instant>,
-    /// Why the file was refused, where it was.
-    refused: Option<Refused>,
-    refused_digest: Option<Digest>,
-    /// How often in a row the host was at fault, and until when that is waited
-    /// out.
-    host_failures: u32,
-    retry_at: Option<Instant>,
 }
 
 struct Thread {
@@ -227,7 +205,7 @@ impl Thread {
                         soon(after);
                     }
                 }
-                Some(Err(refused)) => self.found_unusable(&name, refused),
+                Some(Err(refused)) => self.found_unusable(&name, refused.clone()),
                 None => {
                     if let Some(after) = self.missing(&name) {
                         soon(after);
@@ -266,87 +244,45 @@ impl Thread {
     fn found(&mut self, name: &PluginName, path: &Path, stamp: Stamp) -> Option<Duration> {
         let settle = Duration::from_millis(self.limits.settle_ms);
         let tracked = self.tracked.entry(name.clone()).or_default();
-        tracked.missing_since = None;
-        let now = Instant::now();
-        if let Some(left) = tracked.retry_at.and_then(|at| at.checked_duration_since(now)) {
-            return Some(left);
-        }
-        match tracked.taken {
-            _ if tracked.loading => return None,
-            Some((taken, true)) if taken == stamp => return None,
-            Some((taken, false)) if taken == stamp => {
-                // Read once more, when no change can hide behind an equal stamp.
-                if let Some(left) = stamp.untrusted_for() {
-                    return Some(left);
-                }
-            }
-            _ => {}
-        }
-        let since = match tracked.seen {
-            Some((seen, since)) if seen == stamp => since,
-            // Long unchanged by its own time stamps, as at the start.
-            None if stamp.age().is_some_and(|age| age > settle) => {
-                now.checked_sub(settle).unwrap_or(now)
-            }
-            _ => now,
-        };
-        tracked.seen = Some((stamp, since));
-        let settled = now.duration_since(since);
-        if settled < settle {
-            return Some(settle - settled);
+        match tracked.found(stamp, settle, Instant::now()) {
+            Next::Rest => return None,
+            Next::Look(after) => return Some(after),
+            Next::Read => {}
         }
         let trusted = stamp.untrusted_for().is_none();
-        let bytes = match scan::read(path, stamp) {
-            Ok(Some(bytes)) => bytes,
+        match scan::read(path, stamp) {
+            Ok(Some(bytes)) => {
+                let digest = Digest::of(&bytes);
+                if tracked.read(stamp, trusted, digest) {
+                    self.jobs.push_back((name.clone(), digest, bytes));
+                }
+                stamp.untrusted_for()
+            }
             Ok(None) => {
-                tracked.seen = None;
-                return Some(settle);
+                tracked.changed_while_read();
+                Some(settle)
             }
             Err(error) => {
                 let refused = Refused::new("unreadable", format!("cannot be read: {error}"));
-                self.found_unusable(name, &refused);
-                return Some(settle);
+                self.found_unusable(name, refused);
+                Some(settle)
             }
-        };
-        // A file that was refused and is put there again is judged again: what it
-        // was refused for may have been the host's doing.
-        let put_again = tracked.taken.is_some_and(|(taken, _)| taken != stamp);
-        if put_again && tracked.refused.is_some() {
-            tracked.judged = None;
-            tracked.refused = None;
         }
-        tracked.taken = Some((stamp, trusted));
-        let digest = Digest::of(&bytes);
-        if tracked.judged != Some(digest) {
-            tracked.judged = Some(digest);
-            tracked.loading = true;
-            self.jobs.push_back((name.clone(), digest, bytes));
-        }
-        stamp.untrusted_for()
     }
 
     /// A file that cannot be taken as it is.
-    fn found_unusable(&mut self, name: &PluginName, refused: &Refused) {
-        let tracked = self.tracked.entry(name.clone()).or_default();
-        tracked.missing_since = None;
-        tracked.seen = None;
-        tracked.taken = None;
-        tracked.judged = None;
-        self.refuse(name, None, refused.clone());
+    fn found_unusable(&mut self, name: &PluginName, refused: Refused) {
+        self.tracked.entry(name.clone()).or_default().unusable();
+        self.refuse(name, None, &refused);
     }
 
     /// A plugin whose file is not there. Returns when it wants the next look.
     fn missing(&mut self, name: &PluginName) -> Option<Duration> {
         let grace = Duration::from_millis(self.limits.delete_grace_ms);
         let tracked = self.tracked.get_mut(name)?;
-        tracked.seen = None;
-        tracked.taken = None;
-        if tracked.loading {
-            return None;
-        }
-        let gone = tracked.missing_since.get_or_insert_with(Instant::now).elapsed();
-        if gone < grace {
-            return Some(grace - gone);
+        let left = tracked.missing(grace, Instant::now());
+        if left.is_some() || tracked.is_loading() {
+            return left;
         }
         self.tracked.remove(name);
         if self.registry.has(name) {
@@ -381,7 +317,8 @@ impl Thread {
                 Err(error) => {
                     error!(plugin = %job_name, %error, "no thread to load the plugin with; it is tried again");
                     let tracked = self.tracked.entry(job_name).or_default();
-                    (tracked.loading, tracked.judged, tracked.taken) = (false, None, None);
+                    tracked.loaded();
+                    tracked.wait_out(Instant::now());
                     return;
                 }
             }
@@ -391,40 +328,29 @@ impl Thread {
     fn take(&mut self, judged: Judged) {
         self.running -= 1;
         let Judged { name, digest, verdict, settings, took } = judged;
-        if let Some(tracked) = self.tracked.get_mut(&name) {
-            tracked.loading = false;
-        }
+        let tracked = self.tracked.entry(name.clone()).or_default();
+        tracked.loaded();
         match verdict {
             Ok(code) => {
-                if let Some(tracked) = self.tracked.get_mut(&name) {
-                    tracked.refused = None;
-                    tracked.host_failures = 0;
-                }
+                tracked.accepted();
                 self.registry.insert(&name, code, self.plugins.of(&name));
-                debug!(plugin = %name, took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX), "plugin was loaded");
+                let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+                debug!(plugin = %name, took_ms, "plugin was loaded");
             }
             Err(refused) => {
-                let changed = *self.plugins.of(&name) != settings;
-                if let Some(tracked) = self.tracked.get_mut(&name) {
-                    if refused.code == compile::FAILED {
-                        let wait = RETRY_FIRST * 2_u32.pow(tracked.host_failures.min(10));
-                        tracked.host_failures += 1;
-                        tracked.retry_at = Some(Instant::now() + wait.min(RETRY_MOST));
-                    }
-                    if refused.code == compile::FAILED || changed {
-                        tracked.judged = None;
-                        tracked.taken = None;
-                    }
+                if refused.code == compile::FAILED {
+                    tracked.wait_out(Instant::now());
+                } else if *self.plugins.of(&name) != settings {
+                    tracked.forget_verdict();
                 }
-                self.refuse(&name, Some(digest), refused);
+                self.refuse(&name, Some(digest), &refused);
             }
         }
     }
 
     /// Says why a file is refused, once for each reason.
-    fn refuse(&mut self, name: &PluginName, digest: Option<Digest>, refused: Refused) {
-        let tracked = self.tracked.entry(name.clone()).or_default();
-        if tracked.refused.as_ref() == Some(&refused) && tracked.refused_digest == digest {
+    fn refuse(&mut self, name: &PluginName, digest: Option<Digest>, refused: &Refused) {
+        if !self.tracked.entry(name.clone()).or_default().refused(refused, digest) {
             return;
         }
         let now = if self.registry.has(name) {
@@ -436,19 +362,13 @@ impl Thread {
             plugin = %name, digest = digest.map(|digest| digest.short()), code = refused.code,
             error = refused.message, "plugin refused; {now}"
         );
-        tracked.refused = Some(refused);
-        tracked.refused_digest = digest;
     }
 
     /// New settings may let in what was refused.
     fn reconfigure(&mut self, plugins: Plugins) {
         self.plugins = plugins;
         self.registry.reconfigure(&self.plugins);
-        for tracked in self.tracked.values_mut().filter(|tracked| tracked.refused.is_some()) {
-            tracked.judged = None;
-            tracked.taken = None;
-            tracked.retry_at = None;
-        }
+        self.tracked.values_mut().for_each(Tracked::reconsider);
         self.note_unused_sections();
     }
 
@@ -461,10 +381,8 @@ impl Thread {
 
     fn tell_ready(&mut self) {
         let busy = self.running > 0 || !self.jobs.is_empty();
-        let unread = |tracked: &Tracked| {
-            tracked.seen.is_some() && tracked.taken.is_none() && tracked.retry_at.is_none()
-        };
-        let settling = self.tracked.values().any(unread) && self.started.elapsed() < START_PATIENCE;
+        let settling = self.started.elapsed() < START_PATIENCE
+            && self.tracked.values().any(Tracked::is_settling);
         if busy || settling {
             return;
         }
