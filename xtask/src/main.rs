@@ -1,8 +1,9 @@
-//! Development commands: `cargo xtask demo`, `test` and `guests`.
+//! Development commands: `cargo xtask demo`, `test`, `guests` and `bench`.
 //!
 //! Each does all the set-up that it needs on a fresh machine, says what it
 //! does, and fails with a message that says what to do.
 
+mod bench;
 mod demo;
 mod guests;
 mod server;
@@ -33,12 +34,32 @@ enum Verb {
     Test,
     /// Builds the example plugins and those of the tests
     Guests,
+    /// Measures, with ratios against a bare baseline in the same run
+    #[command(subcommand)]
+    Bench(Bench),
+    #[command(name = bench::BARE_VERB, hide = true)]
+    BareServer,
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// Webhooks answered, against a server of bare hyper
+    Accept {
+        /// Connections at once
+        #[arg(long, default_value_t = 64)]
+        connections: usize,
+        /// Seconds of each of the nine rounds
+        #[arg(long, default_value_t = 4)]
+        seconds: u64,
+    },
 }
 
 fn main() -> Result<()> {
     match Arguments::parse().verb {
         Verb::Demo { once } => demo::run(once),
         Verb::Test => test::run_all(),
+        Verb::Bench(Bench::Accept { connections, seconds }) => bench::accept(connections, seconds),
+        Verb::BareServer => bench::bare_server(),
         Verb::Guests => {
             let components = guests::build()?;
             println!("The plugins are in {}", components.display());

@@ -45,6 +45,11 @@ impl Server {
         Ok(Self { child, lines })
     }
 
+    /// The process.
+    pub(crate) fn process(&self) -> &Child {
+        &self.child
+    }
+
     /// The next log line.
     pub(crate) fn line(&self) -> Result<Value> {
         self.lines.recv_timeout(PATIENCE).context("the server is silent or has ended")

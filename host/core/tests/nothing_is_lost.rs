@@ -174,6 +174,7 @@ fn typed(event: &targetvideo::Event, pointer: &str, json: &str) -> bool {
     let fields =
         format!("{:?} {:?} {:?} {:?}", event.payload, event.scope, event.method, event.api);
     let key = pointer.rsplit('/').next().unwrap_or_default();
+    let key = key.replace("~1", "/").replace("~0", "~");
     let holds = |text: &str| fields.contains(&format!("{text:?}"));
     let flag = match json {
         "true" | "1" | "\"1\"" => Some(true),
