@@ -205,8 +205,13 @@ fn typed(event: &targetvideo::Event, pointer: &str, json: &str) -> bool {
     }
 }
 
+/// `PROPTEST_CASES`, where it is set, for a longer run.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(3_000)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(3_000))]
+    #![proptest_config(ProptestConfig::with_cases(cases()))]
 
     #[test]
     fn each_leaf_is_in_a_typed_field_or_in_extra((body, without) in body()) {

@@ -74,11 +74,14 @@ pub(super) fn flag(node: &Node<'_>) -> Option<bool> {
     }
 }
 
-/// An integer that fits, or a string of one.
+/// An integer that fits, or a string of one, in its usual form: `"007"` is not
+/// taken, since 7 would not say what was sent.
 pub(super) fn integer(node: &Node<'_>) -> Option<i64> {
-    match &node.value {
-        Value::Number => node.raw.parse().ok(),
-        Value::String(text) => text.parse().ok(),
-        _ => None,
-    }
+    let digits = match &node.value {
+        Value::Number => node.raw,
+        Value::String(text) => text,
+        _ => return None,
+    };
+    let integer: i64 = digits.parse().ok()?;
+    (integer.to_string() == digits).then_some(integer)
 }

@@ -194,6 +194,7 @@ fn a_timestamp_may_be_text() {
     assert_eq!(timestamp("1e9"), None);
     assert_eq!(timestamp("99999999999999999999"), None);
     assert_eq!(timestamp(r#""now""#), None);
+    assert_eq!(timestamp(r#""007""#), None, "it keeps its digits in `extra`");
 }
 
 #[test]
