@@ -73,8 +73,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     }
 }
 
-fn text_of(raw: &RawValue) -> Result<Cow<'_, str>, JsonError> {
-    let quoted = raw.get();
+fn text_of(quoted: &str) -> Result<Cow<'_, str>, JsonError> {
     let plain = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default();
     if plain.contains('\\') {
         serde_json::from_str(quoted).map(Cow::Owned).map_err(inner)
@@ -100,18 +99,20 @@ pub struct TopMember<'a> {
 /// [`JsonError::Syntax`] and [`JsonError::NotAnObject`]; a lone surrogate in a
 /// member's name.
 pub fn top_members(text: &str) -> Result<Vec<TopMember<'_>>, JsonError> {
-    let whole: &RawValue = serde_json::from_str(text).map_err(|e| syntax(&e))?;
-    if !whole.get().starts_with('{') {
-        return Err(JsonError::NotAnObject);
-    }
-    let members: Members<'_> = serde_json::from_str(text).map_err(|e| syntax(&e))?;
+    let members: Members<'_> = serde_json::from_str(text).map_err(|error| {
+        // Not an object, or not even JSON: only then is it read once more.
+        match serde_json::from_str::<&RawValue>(text) {
+            Ok(_) => JsonError::NotAnObject,
+            Err(_) => syntax(&error),
+        }
+    })?;
     let at = |part: &str| part.as_ptr() as usize - text.as_ptr() as usize;
     members
         .0
         .into_iter()
         .map(|(name, value)| {
             Ok(TopMember {
-                name: text_of(name)?,
+                name: text_of(name.get())?,
                 json: value.get(),
                 span: at(name.get())..at(value.get()) + value.get().len(),
             })
@@ -181,27 +182,44 @@ impl<'a> Node<'a> {
     /// # Errors
     /// All of [`JsonError`] but [`JsonError::NotAnObject`].
     pub fn parse(text: &'a str) -> Result<Self, JsonError> {
-        Self::read(serde_json::from_str(text).map_err(|e| syntax(&e))?, 1)
+        // White space by RFC 8259, section 2.
+        let text = text.trim_matches([' ', '\t', '\n', '\r']);
+        if text.starts_with(['{', '[']) {
+            return Self::read(text, 1, |error| syntax(&error));
+        }
+        let scalar: &RawValue = serde_json::from_str(text).map_err(|e| syntax(&e))?;
+        Self::read(scalar.get(), 1, inner)
     }
 
-    fn read(raw: &'a RawValue, level: usize) -> Result<Self, JsonError> {
-        let text = raw.get();
+    /// `error`: what an error in splitting this text means. Splitting it finds
+    /// every mistake in it but those within strings.
+    fn read(
+        text: &'a str,
+        level: usize,
+        error: fn(serde_json::Error) -> JsonError,
+    ) -> Result<Self, JsonError> {
         let container = text.starts_with(['{', '[']);
         if container && level > NESTING_MAX {
             return Err(JsonError::TooDeep);
         }
         let value = match text.as_bytes().first() {
             Some(b'{') => {
-                let members: Members<'a> = serde_json::from_str(text).map_err(inner)?;
-                let read = |(name, value)| Ok((text_of(name)?, Self::read(value, level + 1)?));
-                Value::Object(members.0.into_iter().map(read).collect::<Result<_, JsonError>>()?)
+                let members: Members<'a> = serde_json::from_str(text).map_err(error)?;
+                let mut read = Vec::with_capacity(members.0.len());
+                for (name, value) in members.0 {
+                    read.push((text_of(name.get())?, Self::read(value.get(), level + 1, inner)?));
+                }
+                Value::Object(read)
             }
             Some(b'[') => {
-                let items: Vec<&'a RawValue> = serde_json::from_str(text).map_err(inner)?;
-                let read = |item| Self::read(item, level + 1);
-                Value::Array(items.into_iter().map(read).collect::<Result<_, _>>()?)
+                let items: Vec<&'a RawValue> = serde_json::from_str(text).map_err(error)?;
+                let mut read = Vec::with_capacity(items.len());
+                for item in items {
+                    read.push(Self::read(item.get(), level + 1, inner)?);
+                }
+                Value::Array(read)
             }
-            Some(b'"') => Value::String(text_of(raw)?),
+            Some(b'"') => Value::String(text_of(text)?),
             Some(b't') => Value::Bool(true),
             Some(b'f') => Value::Bool(false),
             Some(b'n') => Value::Null,
@@ -265,8 +283,15 @@ impl<'a> Node<'a> {
         left.members -= children;
         let own = pointer.len();
         let mut step = |name: &str, child: &Self| {
+            if child.taken.get() {
+                return;
+            }
             pointer.push('/');
-            pointer.push_str(&name.replace('~', "~0").replace('/', "~1"));
+            if name.contains(['~', '/']) {
+                pointer.push_str(&name.replace('~', "~0").replace('/', "~1"));
+            } else {
+                pointer.push_str(name);
+            }
             child.walk(pointer, left, visit);
             pointer.truncate(own);
         };
