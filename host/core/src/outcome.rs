@@ -42,6 +42,34 @@ pub enum FailureKind {
     Host,
 }
 
+/// Whose doing a failure is: where the operator has to look first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Blame {
+    /// The plugin's code, which did not come to an answer of its own.
+    Guest,
+    /// The plugin's own answer: its request to be called again, or its refusal.
+    Plugin,
+    /// The host, which could not make the call.
+    Host,
+}
+
+impl Blame {
+    /// A stable code for logs.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Guest => "guest",
+            Self::Plugin => "plugin",
+            Self::Host => "host",
+        }
+    }
+}
+
+impl fmt::Display for Blame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
 impl FailureKind {
     /// A stable code for logs.
     pub fn code(self) -> &'static str {
@@ -56,10 +84,40 @@ impl FailureKind {
             Self::Host => "host",
         }
     }
+
+    /// Whose doing it is.
+    pub fn blame(self) -> Blame {
+        match self {
+            Self::Retry | Self::RetryAfter(_) | Self::Rejected => Blame::Plugin,
+            Self::Trap | Self::Deadline | Self::Cpu | Self::Memory => Blame::Guest,
+            Self::Host => Blame::Host,
+        }
+    }
 }
 
 impl fmt::Display for FailureKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crash_is_the_guests_an_answer_the_plugins_and_the_rest_the_hosts() {
+        for (kind, blame) in [
+            (FailureKind::Retry, "plugin"),
+            (FailureKind::RetryAfter(Duration::from_secs(1)), "plugin"),
+            (FailureKind::Rejected, "plugin"),
+            (FailureKind::Trap, "guest"),
+            (FailureKind::Deadline, "guest"),
+            (FailureKind::Cpu, "guest"),
+            (FailureKind::Memory, "guest"),
+            (FailureKind::Host, "host"),
+        ] {
+            assert_eq!(kind.blame().to_string(), blame, "{kind}");
+        }
     }
 }

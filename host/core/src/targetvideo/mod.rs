@@ -9,6 +9,7 @@
 //! - Each leaf of the body is in a typed field or in [`Event::extra`].
 //! - [`Event::document`] is the verified text, unchanged.
 
+pub mod entity;
 pub mod fields;
 mod read;
 pub mod samples;
