@@ -1,14 +1,16 @@
 //! The hookbox server: receives webhooks, verifies and types them, and hands
 //! each to the WebAssembly plugins that asked for it.
 //!
-//! Who may use whom: `cli` → `pipeline` → {`ingress`, `plugin`, `store`} →
-//! `config`, `telemetry`, `files` → `hookbox_core`. Members of the braces do
+//! Who may use whom: `cli` → `pipeline` → {`admin`, `ingress`, `plugin`} → `store`
+//! → `config`, `telemetry`, `files` → `hookbox_core`. Members of the braces do
 //! not know each other; [`pipeline`] is the one place that joins them.
 
 #![warn(clippy::print_stderr, clippy::print_stdout)]
 
+pub mod admin;
 pub mod cli;
 pub mod config;
+pub mod faults;
 pub mod files;
 pub mod ingress;
 pub mod pipeline;

@@ -14,6 +14,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -43,6 +44,11 @@ fn built(variable: &str, usual: &str) -> PathBuf {
 /// The real binary.
 pub fn program() -> PathBuf {
     built("HOOKBOX_PROGRAM", "debug/hookbox")
+}
+
+/// The binary with faults on purpose.
+pub fn faulty_program() -> PathBuf {
+    built("HOOKBOX_FAULTY_PROGRAM", "faulty/hookbox")
 }
 
 /// The bytes of a compiled plugin.
@@ -126,7 +132,11 @@ impl Site {
 
     /// The program with this site's configuration, log lines as JSON.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(program());
+        self.command_of(&program(), arguments)
+    }
+
+    fn command_of(&self, program: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command
             .args(arguments)
             .arg("--config")
@@ -147,6 +157,30 @@ impl Site {
         let mut command = self.command(&["serve"]);
         command.envs(variables.iter().copied());
         Server::of(command)
+    }
+
+    /// Starts the server with faults on purpose; see `hookbox_faults::plan`.
+    pub fn serve_faulty(&self, plan: &str) -> Server {
+        let mut command = self.command_of(&faulty_program(), &["serve"]);
+        let control = self.path("faults.sock");
+        command.env("HOOKBOX_FAULTS", format!("{plan},control={}", control.display()));
+        Server::of(command)
+    }
+
+    /// The journal, opened as any tool would.
+    pub fn journal(&self) -> rusqlite::Connection {
+        let file = self.path("data/journal.sqlite");
+        rusqlite::Connection::open(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()))
+    }
+
+    /// Tells a server that was started by [`Site::serve_faulty`] with
+    /// `control=faults.sock` what goes wrong from now on.
+    pub fn fault(&self, command: &str) {
+        let mut stream = UnixStream::connect(self.path("faults.sock")).expect("the faults' socket");
+        stream.write_all(format!("{command}\n").as_bytes()).expect("a command");
+        let mut answer = String::new();
+        // It may end before it answers.
+        let _ended = BufReader::new(stream).read_line(&mut answer);
     }
 
     /// Runs the server where it is expected to end by itself.
@@ -269,20 +303,40 @@ impl Server {
 
     /// Posts a body to a path.
     pub fn post_to(&self, path: &str, body: impl AsRef<[u8]>) -> Reply {
+        self.try_post_to(path, body).expect("a response")
+    }
+
+    /// The same where the server may end before it answers.
+    pub fn try_post_to(&self, path: &str, body: impl AsRef<[u8]>) -> Option<Reply> {
         let agent: ureq::Agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(PATIENCE))
             .build()
             .into();
         let url = format!("{}{path}", self.url);
-        let mut response = agent.post(url).send(body.as_ref()).expect("a response");
-        Reply {
+        let mut response = agent.post(url).send(body.as_ref()).ok()?;
+        Some(Reply {
             status: response.status().as_u16(),
             headers: response
                 .headers()
                 .iter()
                 .map(|(n, v)| (n.to_string(), v.to_str().unwrap_or_default().to_owned()))
                 .collect(),
+            body: response.body_mut().read_to_string().ok()?,
+        })
+    }
+
+    /// Gets a path.
+    pub fn get(&self, path: &str) -> Reply {
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(PATIENCE))
+            .build()
+            .into();
+        let mut response = agent.get(format!("{}{path}", self.url)).call().expect("a response");
+        Reply {
+            status: response.status().as_u16(),
+            headers: Vec::new(),
             body: response.body_mut().read_to_string().expect("a body"),
         }
     }
@@ -389,8 +443,34 @@ impl Server {
         kill_process(self.pid(), signal).expect("sending a signal");
     }
 
-    /// Waits until it has ended.
-    pub fn ended(&mut self) -> ExitStatus {
+    /// How many events it has accepted, by its log.
+    pub fn acknowledged(&self) -> usize {
+        self.lines(|line| text(line, "message") == "accepted").len()
+    }
+
+    /// Waits until it has accepted that many events, or has ended.
+    pub fn wait_acknowledged(&self, count: usize) {
+        let mut state = self.log.state();
+        let (mut seen, mut found) = (0, 0);
+        loop {
+            let new = &state.lines[seen..];
+            found += new.iter().filter(|line| text(line, "message") == "accepted").count();
+            seen = state.lines.len();
+            if found >= count || state.ended {
+                return;
+            }
+            state = self.log.grown.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Kills it as soon as it has accepted that many events.
+    pub fn kill_when_acknowledged(&self, count: usize) {
+        self.wait_acknowledged(count);
+        self.signal(Signal::KILL);
+    }
+
+    /// Waits until it has ended, however.
+    pub fn wait_ended(&self) {
         let deadline = Instant::now() + PATIENCE;
         let mut state = self.log.state();
         while !state.ended {
@@ -399,8 +479,19 @@ impl Server {
             (state, _) =
                 self.log.grown.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
         }
-        drop(state);
+    }
+
+    /// Waits until it has ended.
+    pub fn ended(&mut self) -> ExitStatus {
+        self.wait_ended();
         self.child.wait().expect("the server's status")
+    }
+
+    /// Kills it, if it still lives, and returns all lines that it logged.
+    pub fn killed(mut self) -> Vec<Value> {
+        let _ended_already = self.child.kill();
+        self.ended();
+        self.lines(|_| true)
     }
 
     /// Ends it in order, and returns all that it logged.

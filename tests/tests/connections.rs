@@ -184,7 +184,7 @@ fn ten_thousand_connections_do_not_keep_others_from_being_served() {
         let opened = began.elapsed();
         let began = Instant::now();
         for _ in 0..20 {
-            let event = server.post(sample("sd_encoded")).event();
+            let event = server.post(body("sd_encoded", "")).event();
             server.wait_done(&event, "probe");
         }
         println!(
@@ -201,7 +201,8 @@ fn ten_thousand_connections_do_not_keep_others_from_being_served() {
 #[test]
 fn too_much_waiting_is_answered_with_503_and_when_to_come_back() {
     let site = Site::new(
-        "[queue]\ndeliveries_max = 2\n[plugin_defaults]\nbacklog_max = 2\nconcurrency = 1\ndeadline_ms = 1000\n",
+        "[journal]\ndeliveries_max = 2\n[plugin_defaults]\nbacklog_max = 2\nconcurrency = 1\n\
+         deadline_ms = 1000\nattempts_max = 1\n",
     );
     site.install("probe", &probe(1));
     let server = site.serve();
@@ -269,7 +270,7 @@ fn http_2_is_spoken_without_tls() {
 }
 
 #[test]
-fn ending_answers_what_is_under_way_and_hands_over_what_was_taken() {
+fn ending_answers_what_is_under_way_and_the_rest_goes_on_at_the_next_start() {
     let site = Site::new("[plugin_defaults]\nconcurrency = 1\ndeadline_ms = 700\n");
     site.install("probe", &probe(1));
     let mut server = site.serve();
@@ -282,7 +283,7 @@ fn ending_answers_what_is_under_way_and_hands_over_what_was_taken() {
     late.write_all(request.as_bytes()).expect("writing");
     // The head is in before the signal: the server is asked for the rest.
     let idle = connect(&server);
-    server.post(body("marker", "")).event();
+    let marker = server.post(body("marker", "")).event();
 
     server.signal(Signal::TERM);
     server.wait(|line| text(line, "message").starts_with("ending"));
@@ -290,18 +291,28 @@ fn ending_answers_what_is_under_way_and_hands_over_what_was_taken() {
     late.write_all(second.as_bytes()).expect("writing");
     let answer = rest(late);
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let (_, told) = answer.split_once("\r\n\r\n").expect("a body");
+    let told: serde_json::Value = serde_json::from_str(told).expect("JSON");
+    let late = told["id"].as_str().expect("an id").to_owned();
     assert!(TcpStream::connect(server.address()).is_err(), "new connections are refused");
 
     let status = server.ended();
     assert!(status.success(), "{status}");
     assert_eq!(text(&server.wait_done(&slow, "probe"), "failure"), "deadline");
-    assert_eq!(text(&server.wait_done(&waiting, "probe"), "message"), "handled");
-    assert_eq!(server.lines(|line| text(line, "message") == "handled").len(), 3);
-    server.wait(|line| text(line, "message").starts_with("ended; every accepted event"));
+    assert_eq!(server.lines(|line| text(line, "message") == "handled").len(), 0);
+    let ended = server.wait(|line| text(line, "message").starts_with("ended; what is still owed"));
+    assert_eq!(ended["owed"], 4);
+
+    let server = site.serve();
+    for event in [&waiting, &marker, &late] {
+        assert_eq!(text(&server.wait_done(event, "probe"), "message"), "handled");
+    }
+    let again = server.wait_done(&slow, "probe");
+    assert_eq!((text(&again, "failure"), &again["attempt"]), ("deadline", &2.into()));
 }
 
 #[test]
-fn a_second_signal_ends_at_once_and_says_what_is_lost() {
+fn a_second_signal_ends_at_once_and_what_ran_is_handed_over_again() {
     let site = Site::new("");
     site.install("probe", &probe(1));
     let mut server = site.serve();
@@ -310,9 +321,14 @@ fn a_second_signal_ends_at_once_and_says_what_is_lost() {
     server.signal(Signal::INT);
     server.wait(|line| text(line, "message").starts_with("ending"));
     server.signal(Signal::INT);
-    assert_eq!(server.ended().code(), Some(3));
-    let lost = server.wait(|line| text(line, "message").starts_with("ended with deliveries"));
-    assert_eq!(lost["left"], 1);
+    assert!(server.ended().success());
+    server.wait(|line| text(line, "message").starts_with("calls were cut off"));
+
+    let server = site.serve();
+    let owed = server.wait(|line| text(line, "message").starts_with("deliveries are owed"));
+    assert_eq!((&owed["owed"], &owed["interrupted"]), (&1.into(), &1.into()));
+    let again = server.wait(|line| text(line, "event") == slow && line.get("stream").is_some());
+    assert_eq!(again["attempt"], 2, "{again}");
 }
 
 #[test]
@@ -359,7 +375,7 @@ fn one_connection_at_a_time_serves_one_after_another() {
     let site = Site::new("[server]\nconnections_max = 1\n");
     let server = site.serve();
     for _ in 0..30 {
-        assert_eq!(server.post(sample("sd_encoded")).status, 200);
+        assert_eq!(server.post(body("sd_encoded", "")).status, 200);
     }
 }
 

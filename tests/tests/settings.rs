@@ -51,23 +51,23 @@ fn sources_and_plugins_change_without_restart_and_mistakes_change_nothing() {
         let line = server.wait(|l| text(l, "message") == "accepted" && text(l, "event") == event);
         line["plugins"].as_u64()
     };
-    assert_eq!(plugins(&server.post(sample("sd_encoded")).event()), Some(0));
-    assert_eq!(plugins(&server.post(sample("add_video")).event()), Some(1));
+    assert_eq!(plugins(&server.post(body("sd_encoded", "")).event()), Some(0));
+    assert_eq!(plugins(&server.post(body("add_video", "")).event()), Some(1));
 
     // Narrowing by source.
     site.configure(&two, "[plugin.probe]\nsources = [\"second\"]\n");
     server.wait_for(2, |line| text(line, "message") == "settings of plugins are in force");
-    assert_eq!(plugins(&server.post(sample("sd_encoded")).event()), Some(0));
-    let event = server.post_to("/hooks/second", sample("sd_encoded")).event();
+    assert_eq!(plugins(&server.post(body("sd_encoded", "")).event()), Some(0));
+    let event = server.post_to("/hooks/second", body("sd_encoded", "")).event();
     assert_eq!(plugins(&event), Some(1));
 
     // What is read once is said to need a restart.
     site.configure(
         &two,
-        "[queue]\ndeliveries_max = 5000\n[plugin.probe]\nsources = [\"second\"]\n",
+        "[journal]\ndeliveries_max = 5000\n[plugin.probe]\nsources = [\"second\"]\n",
     );
     let line = server.wait(|line| text(line, "message").contains("at the next start"));
-    assert_eq!(text(&line, "sections"), "[queue]");
+    assert_eq!(text(&line, "sections"), "[journal]");
 
     // On SIGHUP it is read even when nothing changed.
     fs::write(site.path("hookbox.toml"), "[").expect("a file");

@@ -223,8 +223,8 @@ fn what_waits_for_a_deleted_plugin_is_handled_when_it_is_back() {
     fs::remove_file(site.plugin_file("probe")).expect("deleting");
     server.wait(|line| text(line, "message").starts_with("plugin is gone"));
     assert_eq!(text(&server.wait_done(&slow, "probe"), "failure"), "deadline");
-    let parked = server.wait(|line| text(line, "message").starts_with("deliveries wait for"));
-    assert_eq!(parked["waiting"], 5);
+    let parked = server.wait(|line| text(line, "message").starts_with("parked:"));
+    assert_eq!(parked["owed"], 6);
     site.install("probe", &probe(2));
     for event in &waiting {
         let done = server.wait_done(event, "probe");

@@ -46,6 +46,9 @@ pub(crate) fn run(once: bool) -> Result<()> {
     println!("    {}", body.trim());
     post(&server, &url, &body, 2)?;
 
+    step("The same once more, as a sender does that saw no answer: it is a duplicate");
+    post(&server, &url, &body, 0)?;
+
     step("The same with a wrong secret");
     post(&server, &url, &body.replace("your_secret_key", "a-guess"), 0)?;
 
@@ -59,8 +62,8 @@ pub(crate) fn run(once: bool) -> Result<()> {
     println!("    mv audit-log-key-value.wasm {}", plugins.join("audit-log.wasm").display());
     server.until("plugin is live", show)?;
 
-    step("The same webhook again: the new code runs, nothing was restarted");
-    post(&server, &url, &body, 2)?;
+    step("The webhook of another moment: the new code runs, nothing was restarted");
+    post(&server, &url, &body.replace("1614908944", "1614908945"), 2)?;
 
     if once {
         server.end()?;
@@ -89,8 +92,13 @@ fn post(server: &Server, url: &str, body: &str, handled: usize) -> Result<()> {
     let mut response = agent.post(url).send(body).context("posting the webhook")?;
     let answer = response.body_mut().read_to_string()?;
     println!("    → {} {}", response.status(), answer.trim());
-    let accepted = response.status().is_success();
-    server.until(if accepted { "accepted" } else { "refused" }, show)?;
+    let duplicate = answer.contains(r#""duplicate":true"#);
+    let message = match (response.status().is_success(), duplicate) {
+        (true, false) => "accepted",
+        (true, true) => "duplicate: it was accepted before",
+        (false, _) => "refused",
+    };
+    server.until(message, show)?;
     for _ in 0..handled {
         server.until("handled", show)?;
     }
@@ -124,6 +132,9 @@ fn show(line: &Value) {
             number("plugins"),
             text(line, "secret")
         ),
+        "duplicate: it was accepted before" => {
+            println!("    duplicate of {}: no plugin gets it again", short("event"));
+        }
         "refused" => println!("    refused: {} ({})", text(line, "code"), number("status")),
         "handled" => println!("    {plugin:<15} handled it in {} µs", number("duration_us")),
         "failed" => println!("    {plugin:<15} failed: {}", text(line, "error")),

@@ -110,6 +110,19 @@ fn output(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
+/// Builds the server with faults on purpose, for tests, and says where it is.
+/// In the same target folder, so that nothing but hookbox itself is built twice.
+fn build_faulty_server() -> Result<PathBuf> {
+    run(cargo().args(["build", "--quiet", "--package", "hookbox", "--features", "faults"]))?;
+    let folder = target().join("faulty");
+    std::fs::create_dir_all(&folder)?;
+    let program = folder.join("hookbox");
+    // Removed first: one that still runs cannot be written over.
+    let _not_there = std::fs::remove_file(&program);
+    std::fs::copy(target().join("debug/hookbox"), &program)?;
+    Ok(program)
+}
+
 /// Builds the server and says where it is.
 fn build_server() -> Result<PathBuf> {
     run(cargo().args(["build", "--quiet", "--package", "hookbox"]))?;

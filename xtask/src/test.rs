@@ -2,18 +2,20 @@
 
 use anyhow::Result;
 
-use crate::{build_server, cargo, demo, guests, run};
+use crate::{build_faulty_server, build_server, cargo, demo, guests, run};
 
 /// Runs them.
 pub(crate) fn run_all() -> Result<()> {
     println!("Building the plugins that tests load");
     let components = guests::build()?;
-    println!("Building the server");
+    println!("Building the server, with faults on purpose and without");
+    let faulty = build_faulty_server()?;
     let program = build_server()?;
     println!("Running the tests");
     run(cargo()
         .args(["test", "--workspace", "--no-fail-fast"])
         .env("HOOKBOX_GUESTS", components)
+        .env("HOOKBOX_FAULTY_PROGRAM", faulty)
         .env("HOOKBOX_PROGRAM", program))?;
     println!("Running the demo once");
     demo::run(true)

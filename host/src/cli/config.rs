@@ -26,7 +26,8 @@ pub(super) fn run(verb: Verb) -> anyhow::Result<()> {
                 crate::ingress::tls::read(files)?;
             }
             writeln!(out, "The configuration is good.")?;
-            for (name, (_, secrets)) in &config.live.sources {
+            for (name, source) in &config.live.sources {
+                let secrets = &source.secrets;
                 writeln!(out, "  source {name}: POST /hooks/{name}, secrets {secrets:?}")?;
             }
             writeln!(out, "  plugins: {}", config.settings.server.plugins_dir.display())?;

@@ -1,15 +1,24 @@
 //! The command line: one file for each verb.
 
+mod choose;
 mod config;
+mod dead;
+mod events;
+mod journal;
+mod plugins;
 mod serve;
+mod show;
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 use crate::plugin::compile;
+
+/// Exit status where there is no such event, delivery or plugin.
+const NOT_FOUND: u8 = 4;
 
 /// Routes webhooks to WebAssembly plugins.
 ///
@@ -30,6 +39,15 @@ enum Verb {
     /// Shows or checks the configuration
     #[command(subcommand)]
     Config(config::Verb),
+    /// Lists, shows and replays events
+    #[command(subcommand)]
+    Events(events::Verb),
+    /// Lists, redrives and discards what was given up
+    #[command(subcommand)]
+    Dead(dead::Verb),
+    /// Forgets plugins that are gone
+    #[command(subcommand)]
+    Plugins(plugins::Verb),
     #[command(name = compile::VERB, hide = true)]
     Compile { output: PathBuf, memory_bytes_max: u64, seconds_max: u64 },
 }
@@ -54,6 +72,9 @@ pub fn main() -> ExitCode {
     let result = match Arguments::parse().verb {
         Verb::Serve(file) => serve::run(file.path()),
         Verb::Config(verb) => config::run(verb).map(|()| ExitCode::SUCCESS),
+        Verb::Events(verb) => events::run(verb).map(|()| ExitCode::SUCCESS),
+        Verb::Dead(verb) => dead::run(verb).map(|()| ExitCode::SUCCESS),
+        Verb::Plugins(verb) => plugins::run(verb).map(|()| ExitCode::SUCCESS),
         Verb::Compile { output, memory_bytes_max, seconds_max } => {
             let status = compile::child(&output, memory_bytes_max, seconds_max);
             return u8::try_from(status).map_or(ExitCode::FAILURE, ExitCode::from);
@@ -61,9 +82,19 @@ pub fn main() -> ExitCode {
     };
     match result {
         Ok(status) => status,
+        Err(error) if nobody_reads(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            let _nobody_listens = writeln!(std::io::stderr(), "hookbox: {error:#}");
-            ExitCode::FAILURE
+            let _nobody_listens = writeln!(io::stderr(), "hookbox: {error:#}");
+            if journal::is_not_found(&error) {
+                ExitCode::from(NOT_FOUND)
+            } else {
+                ExitCode::FAILURE
+            }
         }
     }
+}
+
+/// Whoever read the output has seen enough, such as `head`.
+fn nobody_reads(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

@@ -5,13 +5,12 @@ use std::process::ExitCode;
 
 use tokio::runtime::Builder;
 
-use crate::pipeline::server::{self, Ended};
+use crate::pipeline::server;
 use crate::{config, telemetry};
 
-/// Exit status of a server that ended with deliveries that are lost.
-const LOST: u8 = 3;
-
 pub(super) fn run(path: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+    #[cfg(feature = "faults")]
+    hookbox_faults::start();
     let config = config::read(path.as_deref())?;
     telemetry::start(&config.settings.log)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -30,8 +29,5 @@ pub(super) fn run(path: Option<PathBuf>) -> anyhow::Result<ExitCode> {
     // A guest that is still in a call would hold up a usual end.
     guests.shutdown_background();
     serving.shutdown_background();
-    result.map(|ended| match ended {
-        Ended::Whole => ExitCode::SUCCESS,
-        Ended::Lossy => ExitCode::from(LOST),
-    })
+    result.map(|()| ExitCode::SUCCESS)
 }

@@ -9,7 +9,7 @@ use hookbox_core::verify::{Secrets, SecretsError};
 
 use super::ConfigError;
 use super::file::{
-    Kind, Layer, Log, Plugin, PluginLayer, Queue, Reload, Runtime, Secret, Server, Source, Tls,
+    Journal, Kind, Layer, Log, Plugin, PluginLayer, Reload, Runtime, Secret, Server, Source, Tls,
 };
 
 /// The whole configuration.
@@ -28,7 +28,7 @@ pub struct Config {
 #[expect(missing_docs, reason = "each section is documented in defaults.toml")]
 pub struct Settings {
     pub server: Server,
-    pub queue: Queue,
+    pub journal: Journal,
     pub reload: Reload,
     pub runtime: Runtime,
     pub log: Log,
@@ -38,9 +38,30 @@ pub struct Settings {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Live {
     /// Sources by name. At least one.
-    pub sources: BTreeMap<SourceName, (Kind, Secrets)>,
+    pub sources: BTreeMap<SourceName, LiveSource>,
     /// What plugins may do.
     pub plugins: Plugins,
+}
+
+/// A sender.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LiveSource {
+    /// How its bodies are verified and typed.
+    pub kind: Kind,
+    /// What it may send.
+    pub secrets: Secrets,
+    duplicate_window_ms: u64,
+    duplicate_window_untimed_ms: u64,
+}
+
+impl LiveSource {
+    /// How long the same body counts as a duplicate, in milliseconds; 0: never.
+    ///
+    /// `timed`: whether the body says when it was made. Where it does not, the
+    /// same edit can honestly come twice.
+    pub fn duplicate_window_ms(&self, timed: bool) -> u64 {
+        if timed { self.duplicate_window_ms } else { self.duplicate_window_untimed_ms }
+    }
 }
 
 /// `[plugin_defaults]` and `[plugin.*]`.
@@ -93,7 +114,7 @@ impl Settings {
     pub fn changed(&self, other: &Self) -> Vec<&'static str> {
         let sections = [
             ("[server]", self.server != other.server),
-            ("[queue]", self.queue != other.queue),
+            ("[journal]", self.journal != other.journal),
             ("[reload]", self.reload != other.reload),
             ("[runtime]", self.runtime != other.runtime),
             ("[log]", self.log != other.log),
@@ -128,7 +149,7 @@ pub(super) fn check(
     }
     let settings = Settings {
         server,
-        queue: layer.queue.complete().ok_or_else(|| incomplete("queue"))?,
+        journal: layer.journal.complete().ok_or_else(|| incomplete("journal"))?,
         reload: layer.reload.complete().ok_or_else(|| incomplete("reload"))?,
         runtime: layer.runtime.complete().ok_or_else(|| incomplete("runtime"))?,
         log: layer.log.complete().ok_or_else(|| incomplete("log"))?,
@@ -139,8 +160,17 @@ pub(super) fn check(
     for source in layer.source.unwrap_or_default() {
         let key = format!("source {:?}", source.name);
         let name = source.name.parse().map_err(|error| ConfigError::Name { key, error })?;
-        let secrets = secrets(&source, base, &variable, &mut files)?;
-        if sources.insert(name, (source.kind, secrets)).is_some() {
+        let window = |name: &str| format!("source {:?}, {name}", source.name);
+        at_most(&window("duplicate_window_ms"), source.duplicate_window_ms, WINDOW_MAX_MS)?;
+        let untimed = source.duplicate_window_untimed_ms;
+        at_most(&window("duplicate_window_untimed_ms"), untimed, WINDOW_MAX_MS)?;
+        let live = LiveSource {
+            kind: source.kind,
+            secrets: secrets(&source, base, &variable, &mut files)?,
+            duplicate_window_ms: source.duplicate_window_ms,
+            duplicate_window_untimed_ms: untimed,
+        };
+        if sources.insert(name, live).is_some() {
             return Err(value("source", format!("two are called {:?}", source.name)));
         }
     }
@@ -152,6 +182,12 @@ pub(super) fn check(
 
     let plugins = plugins(layer.plugin_defaults, layer.plugin, &sources, &settings)?;
     Ok(Config { settings, live: Live { sources, plugins }, files })
+}
+
+/// Where the server keeps its files, of layers that are not checked otherwise.
+pub(super) fn data_dir(layer: &Layer, base: &Path) -> Result<PathBuf, ConfigError> {
+    let path = layer.server.data_dir.as_ref().ok_or_else(|| incomplete("server"))?;
+    Ok(base.join(path))
 }
 
 fn incomplete(section: &str) -> ConfigError {
@@ -179,14 +215,18 @@ fn at_most(key: &str, have: u64, most: u64) -> Result<(), ConfigError> {
 }
 
 fn ranges(settings: &Settings) -> Result<(), ConfigError> {
-    let Settings { server, queue, reload, runtime, .. } = settings;
+    let Settings { server, journal, reload, runtime, .. } = settings;
     at_least("server.body_bytes_max", server.body_bytes_max as u64, 1_024)?;
     at_most("server.body_bytes_max", server.body_bytes_max as u64, 64 << 20)?;
     at_least("server.header_timeout_ms", server.header_timeout_ms, 10)?;
     at_least("server.body_timeout_ms", server.body_timeout_ms, 10)?;
     at_least("server.connections_max", server.connections_max as u64, 1)?;
-    at_least("queue.deliveries_max", queue.deliveries_max as u64, 1)?;
-    at_least("queue.bytes_max", queue.bytes_max as u64, event_bytes_max(server))?;
+    at_least("journal.commits_max", journal.commits_max as u64, 1)?;
+    let bytes = journal.commits_bytes_max as u64;
+    at_least("journal.commits_bytes_max", bytes, event_bytes_max(server))?;
+    at_least("journal.deliveries_max", journal.deliveries_max, 1)?;
+    at_least("journal.keep_bytes_max", journal.keep_bytes_max, 1 << 20)?;
+    at_most("journal.attempt_log_bytes_max", journal.attempt_log_bytes_max as u64, 1 << 20)?;
     at_least(
         "server.bodies_bytes_max",
         server.bodies_bytes_max as u64,
@@ -200,6 +240,12 @@ fn ranges(settings: &Settings) -> Result<(), ConfigError> {
     at_least("runtime.instances_max", runtime.instances_max.into(), 1)?;
     at_most("runtime.instances_max", runtime.instances_max.into(), 1_000)
 }
+
+/// Longest window in which the same body counts as a duplicate: 30 days.
+const WINDOW_MAX_MS: u64 = 30 * 86_400_000;
+
+/// Longest wait between attempts: 30 days.
+const WAIT_MAX_MS: u64 = 30 * 86_400_000;
 
 /// What an event can take in memory at the most: see [`hookbox_core::event::Event::bytes`].
 fn event_bytes_max(server: &Server) -> u64 {
@@ -253,7 +299,7 @@ fn secrets(
 fn plugins(
     defaults: PluginLayer,
     named: BTreeMap<String, PluginLayer>,
-    sources: &BTreeMap<SourceName, (Kind, Secrets)>,
+    sources: &BTreeMap<SourceName, LiveSource>,
     settings: &Settings,
 ) -> Result<Plugins, ConfigError> {
     let complete =
@@ -274,7 +320,7 @@ fn plugins(
 fn limits(
     section: &str,
     plugin: &Plugin,
-    sources: &BTreeMap<SourceName, (Kind, Secrets)>,
+    sources: &BTreeMap<SourceName, LiveSource>,
     settings: &Settings,
 ) -> Result<(), ConfigError> {
     let key = |name: &str| format!("{section}.{name}");
@@ -285,11 +331,15 @@ fn limits(
     at_most(&key("memory_bytes_max"), plugin.memory_bytes_max as u64, 1 << 32)?;
     at_least(&key("transfer_bytes_max"), plugin.transfer_bytes_max as u64, 65_536)?;
     at_most(&key("concurrency"), plugin.concurrency as u64, settings.runtime.instances_max.into())?;
-    at_least(&key("backlog_max"), plugin.backlog_max as u64, 1)?;
-    at_most(&key("backlog_max"), plugin.backlog_max as u64, settings.queue.deliveries_max as u64)?;
-    let bytes = plugin.backlog_bytes_max as u64;
-    at_least(&key("backlog_bytes_max"), bytes, event_bytes_max(&settings.server))?;
-    at_most(&key("backlog_bytes_max"), bytes, settings.queue.bytes_max as u64)?;
+    at_least(&key("attempts_max"), plugin.attempts_max.into(), 1)?;
+    at_most(&key("backoff_first_ms"), plugin.backoff_first_ms, WAIT_MAX_MS)?;
+    at_most(&key("backoff_max_ms"), plugin.backoff_max_ms, WAIT_MAX_MS)?;
+    at_least(&key("backoff_max_ms"), plugin.backoff_max_ms, plugin.backoff_first_ms)?;
+    at_most(&key("breaker_open_max_ms"), plugin.breaker_open_max_ms, WAIT_MAX_MS)?;
+    let open_first_ms = plugin.breaker_open_first_ms;
+    at_least(&key("breaker_open_first_ms"), open_first_ms, 1)?;
+    at_least(&key("breaker_open_max_ms"), plugin.breaker_open_max_ms, open_first_ms)?;
+    at_least(&key("backlog_max"), plugin.backlog_max, 1)?;
     for source in plugin.sources.iter().flatten() {
         let known = source.parse().is_ok_and(|name: SourceName| sources.contains_key(&name));
         if !known {

@@ -1,7 +1,8 @@
 //! What is written: the shape of one layer of configuration, in which every
 //! key may be missing, and the settings that all layers together make.
 //!
-//! No defaults stand here: they are in `defaults.toml`, the lowest layer.
+//! No defaults stand here but those of lists, which are not layered: they are in
+//! `defaults.toml`, the lowest layer.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -80,10 +81,15 @@ section! {
 }
 
 section! {
-    /// `[queue]`
-    Queue as QueueLayer {
-        deliveries_max: usize,
-        bytes_max: usize,
+    /// `[journal]`
+    Journal as JournalLayer {
+        commits_max: usize,
+        commits_bytes_max: usize,
+        deliveries_max: u64,
+        keep_ms: u64,
+        keep_bytes_max: u64,
+        refused_max: u64,
+        attempt_log_bytes_max: usize,
     }
 }
 
@@ -125,8 +131,14 @@ section! {
         memory_bytes_max: usize,
         transfer_bytes_max: usize,
         log_bytes_max: usize,
-        backlog_max: usize,
-        backlog_bytes_max: usize,
+        attempts_max: u32,
+        backoff_first_ms: u64,
+        backoff_max_ms: u64,
+        breaker_failures: u32,
+        breaker_open_first_ms: u64,
+        breaker_open_max_ms: u64,
+        order: Order,
+        backlog_max: u64,
         ? events: Vec<String>,
         ? sources: Vec<String>,
     }
@@ -151,6 +163,16 @@ pub enum LogFormat {
     Json,
 }
 
+/// In which order a plugin gets events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Order {
+    /// As they come, several at once.
+    None,
+    /// Those of one video, playlist or channel one after another; others at once.
+    Entity,
+}
+
 /// The sender's kind, which decides how its bodies are verified and typed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -167,7 +189,15 @@ pub(super) struct Source {
     pub(super) name: String,
     #[serde(default)]
     pub(super) kind: Kind,
+    #[serde(default = "day_ms")]
+    pub(super) duplicate_window_ms: u64,
+    #[serde(default)]
+    pub(super) duplicate_window_untimed_ms: u64,
     pub(super) secrets: Vec<Secret>,
+}
+
+fn day_ms() -> u64 {
+    86_400_000
 }
 
 /// One of a source's `secrets`. Only one of `env`, `file` and `value` is given.
@@ -191,7 +221,7 @@ impl std::fmt::Debug for Secret {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Layer {
     pub(super) server: ServerLayer,
-    pub(super) queue: QueueLayer,
+    pub(super) journal: JournalLayer,
     pub(super) reload: ReloadLayer,
     pub(super) runtime: RuntimeLayer,
     pub(super) log: LogLayer,
@@ -209,7 +239,7 @@ impl Layer {
         }
         Self {
             server: self.server.under(upper.server),
-            queue: self.queue.under(upper.queue),
+            journal: self.journal.under(upper.journal),
             reload: self.reload.under(upper.reload),
             runtime: self.runtime.under(upper.runtime),
             log: self.log.under(upper.log),

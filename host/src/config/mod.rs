@@ -14,8 +14,8 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
-pub use checked::{Config, Live, Plugins, Settings};
-pub use file::{Kind, Log, LogFormat, Plugin, Queue, Reload, Runtime, Server, Tls};
+pub use checked::{Config, Live, LiveSource, Plugins, Settings};
+pub use file::{Journal, Kind, Log, LogFormat, Order, Plugin, Reload, Runtime, Server, Tls};
 use hookbox_core::ids::NameError;
 use hookbox_core::verify::SecretsError;
 pub use layers::DEFAULTS;
@@ -82,6 +82,19 @@ pub enum ConfigError {
 /// # Errors
 /// See [`ConfigError`].
 pub fn read(path: Option<&Path>) -> Result<Config, ConfigError> {
+    checked::check(layer(path)?, base(path), |name| std::env::var(name).ok())
+}
+
+/// `server.data_dir` alone, from the same layers: the secrets need not be at
+/// hand.
+///
+/// # Errors
+/// As [`read`], but for what only a server needs.
+pub fn data_dir(path: Option<&Path>) -> Result<PathBuf, ConfigError> {
+    checked::data_dir(&layer(path)?, base(path))
+}
+
+fn layer(path: Option<&Path>) -> Result<file::Layer, ConfigError> {
     let text = match path {
         Some(path) => Some(
             std::fs::read_to_string(path)
@@ -91,7 +104,10 @@ pub fn read(path: Option<&Path>) -> Result<Config, ConfigError> {
     };
     let variables = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let layer = layers::read(path.zip(text.as_deref()), variables)?;
-    let base = path.and_then(Path::parent).unwrap_or(Path::new(""));
-    checked::check(layer, base, |name| std::env::var(name).ok())
+    layers::read(path.zip(text.as_deref()), variables)
+}
+
+/// Where relative paths start.
+fn base(path: Option<&Path>) -> &Path {
+    path.and_then(Path::parent).unwrap_or(Path::new(""))
 }

@@ -138,7 +138,19 @@ fn values_out_of_range_are_refused_by_name() {
         ("[plugin.A]\n", "plugin.A: \"A\" is not a name"),
         ("[reload]\nrescan_ms = 10\n", "reload.rescan_ms: is 10, must be at least 100"),
         ("[plugin.a]\nconcurrency = 500\n", "plugin.a.concurrency: is 500, must be at most 128"),
-        ("[plugin.a]\nbacklog_max = 50000\n", "plugin.a.backlog_max: is 50000, must be at most"),
+        ("[plugin.a]\nattempts_max = 0\n", "plugin.a.attempts_max: is 0, must be at least 1"),
+        (
+            "[plugin.a]\nbackoff_first_ms = 5000\nbackoff_max_ms = 1000\n",
+            "plugin.a.backoff_max_ms: is 1000, must be at least 5000",
+        ),
+        (
+            "[plugin.a]\nbreaker_open_first_ms = 0\n",
+            "plugin.a.breaker_open_first_ms: is 0, must be at least 1",
+        ),
+        (
+            "[journal]\ncommits_bytes_max = 1000\n",
+            "journal.commits_bytes_max: is 1000, must be at least",
+        ),
         ("[server]\ndata_dir = \"plugins/data\"\n", "server.data_dir: must not be"),
         ("[server]\ntls_key = \"k\"\n", "server: tls_certificate and tls_key only go together"),
         ("[runtime]\ninstances_max = 0\n", "runtime.instances_max: is 0, must be at least 1"),

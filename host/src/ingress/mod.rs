@@ -39,6 +39,9 @@ pub trait Receive: Send + Sync + 'static {
         body: Vec<u8>,
     ) -> impl Future<Output = Answer> + Send;
 
+    /// Whether events can be kept now.
+    fn is_healthy(&self) -> bool;
+
     /// Told of each request that never got so far, so that none is silent.
     fn refused(&self, source: &str, peer: SocketAddr, answer: &Answer);
 }
@@ -72,6 +75,9 @@ impl Limits {
 /// `POST /hooks/<source>`
 const PATH: &str = "/hooks/";
 
+/// `GET /health`: for load balancers and whatever restarts services.
+const HEALTH: &str = "/health";
+
 /// One request.
 async fn handle<R: Receive>(
     receive: Arc<R>,
@@ -81,6 +87,9 @@ async fn handle<R: Receive>(
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let version = request.version();
     let (head, body) = request.into_parts();
+    if head.uri.path() == HEALTH && matches!(head.method, Method::GET | Method::HEAD) {
+        return Ok(respond::health(receive.is_healthy()));
+    }
     let source = head.uri.path().strip_prefix(PATH).unwrap_or_default();
     let early = if !receive.knows(source) {
         Some(Answer::UnknownSource)

@@ -19,6 +19,8 @@ pub enum Answer {
     Accepted {
         /// The event's id.
         event_id: EventId,
+        /// Whether the same body came before; then it is that one's id.
+        duplicate: bool,
     },
     /// No such source, or no such path.
     UnknownSource,
@@ -37,6 +39,8 @@ pub enum Answer {
     Refused(Refusal),
     /// No room; to be tried again.
     Busy,
+    /// It cannot be made durable; to be tried again.
+    Unwritable,
     /// The server is ending; to be tried again.
     Ending,
 }
@@ -54,7 +58,7 @@ impl Answer {
                 StatusCode::UNAUTHORIZED
             }
             Self::BodyBroken | Self::Refused(_) => StatusCode::BAD_REQUEST,
-            Self::Busy | Self::Ending => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::Unwritable | Self::Ending => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -69,6 +73,7 @@ impl Answer {
             Self::BodyBroken => "body-broken",
             Self::Refused(refusal) => refusal.code(),
             Self::Busy => "busy",
+            Self::Unwritable => "unwritable",
             Self::Ending => "ending",
         }
     }
@@ -85,6 +90,7 @@ impl Answer {
             Self::BodyBroken => "the body broke off".to_owned(),
             Self::Refused(refusal) => refusal.to_string(),
             Self::Busy => "too many events wait; try again later".to_owned(),
+            Self::Unwritable => "events cannot be stored now; try again later".to_owned(),
             Self::Ending => "the server is ending; try again later".to_owned(),
         }
     }
@@ -115,11 +121,24 @@ struct Problem {
     code: &'static str,
 }
 
+/// The answer of `GET /health`. It says no more than a stranger may know.
+pub(super) fn health(healthy: bool) -> Response<Full<Bytes>> {
+    let (status, body) = if healthy {
+        (StatusCode::OK, r#"{"status":"ok"}"#)
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"failing"}"#)
+    };
+    let mut response = Response::new(Full::new(Bytes::from_static(body.as_bytes())));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
 pub(super) fn response(answer: &Answer, version: Version) -> Response<Full<Bytes>> {
     let status = answer.status();
     let (media_type, body) = match answer {
-        Answer::Accepted { event_id } => {
-            let body = AcceptedBody { id: event_id.to_string(), duplicate: false };
+        Answer::Accepted { event_id, duplicate } => {
+            let body = AcceptedBody { id: event_id.to_string(), duplicate: *duplicate };
             ("application/json", serde_json::to_vec(&body))
         }
         refused => {

@@ -1,138 +1,196 @@
-//! From the store to the plugins: one lane for each live plugin, with as many
-//! calls at once as the plugin may have.
+//! From the store to the plugins: as many workers for each live plugin as it may
+//! have calls at once.
 //!
 //! Invariants:
-//! - A delivery runs the code that is live when it is claimed, and stays with
+//! - A delivery runs the code that is live when it is handed out, and stays with
 //!   that code to its end.
-//! - The lane of a plugin whose file is gone claims nothing more; what waits
-//!   for it stays in the store until the plugin is back.
+//! - Workers of a plugin that is not live claim nothing; what is owed to it
+//!   stays in the store.
 //! - One plugin's calls never wait for another's, but for the instances that
 //!   all share.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
-use hookbox_core::ids::PluginName;
+use hookbox_core::breaker::BreakerPolicy;
+use hookbox_core::ids::{DeliveryId, EventId, PluginName};
 use hookbox_core::outcome::{FailureKind, Outcome};
+use hookbox_core::retry::RetryPolicy;
 use tokio::task::{self, JoinSet};
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
+use crate::config::{self, Order};
+use crate::faults;
 use crate::plugin::invoke::{Call, Runner};
-use crate::plugin::registry::{Generations, Plugin};
-use crate::store::{Claim, Store};
+use crate::plugin::registry::{Generation, Generations, Plugin};
+use crate::store::{Attempt, Claim, LivePlugin, Policy, Settled, Store};
 use crate::telemetry::shown;
 
-/// Keeps a lane for each live plugin. Returns once the store is closed and
-/// nothing waits for any live plugin.
+/// Keeps workers for each live plugin. Returns once the store is closed and
+/// every call has ended.
 pub async fn run<S: Store>(store: Arc<S>, runner: Runner, mut generations: Generations) {
-    let mut lanes: JoinSet<()> = JoinSet::new();
-    let mut running: HashMap<task::Id, PluginName> = HashMap::new();
-    loop {
-        let closed = store.is_closed();
-        let live: Vec<PluginName> =
-            generations.borrow_and_update().plugins.keys().cloned().collect();
-        for name in live {
-            // When nothing more comes, only what waits needs a lane.
-            let wanted = !closed || store.waiting(&name) > 0;
-            if wanted && !running.values().any(|have| *have == name) {
-                let lane =
-                    lane(name.clone(), Arc::clone(&store), runner.clone(), generations.clone());
-                running.insert(lanes.spawn(lane).id(), name);
-            }
+    let mut workers: JoinSet<()> = JoinSet::new();
+    let mut running: HashMap<task::Id, Seat> = HashMap::new();
+    let mut told: Option<(Vec<LivePlugin>, Vec<PluginName>)> = None;
+    let mut closed = false;
+    while !closed || !workers.is_empty() {
+        let generation = Arc::clone(&generations.borrow_and_update());
+        let known = known(&generation);
+        if told.as_ref() != Some(&known) {
+            store.plugins(known.0.clone(), known.1.clone());
+            told = Some(known);
         }
-        if closed && lanes.is_empty() {
-            return;
+        if !closed {
+            let taken: HashSet<Seat> = running.values().cloned().collect();
+            for seat in seats(&generation).filter(|seat| !taken.contains(seat)) {
+                let worker =
+                    worker(seat.clone(), Arc::clone(&store), runner.clone(), generations.clone());
+                running.insert(workers.spawn(worker).id(), seat);
+            }
         }
         tokio::select! {
-            Some(ended) = lanes.join_next_with_id() => match ended {
-                Ok((id, ())) => {
-                    running.remove(&id);
-                }
-                Err(error) => {
-                    let plugin = running.remove(&error.id());
-                    let plugin = plugin.as_ref().map(PluginName::as_str);
-                    error!(plugin, %error, "a lane failed; this is a mistake in hookbox");
-                }
-            },
-            changed = generations.changed() => {
-                if changed.is_err() {
-                    return;
-                }
-            }
-            () = store.closed(), if !closed => {}
-        }
-    }
-}
-
-/// One plugin's deliveries, until the plugin is gone or the store is closed and
-/// has nothing more for it, and each call has ended.
-async fn lane<S: Store>(
-    name: PluginName,
-    store: Arc<S>,
-    runner: Runner,
-    mut generations: Generations,
-) {
-    let mut calls = JoinSet::new();
-    let mut drained = false;
-    let mut parked = false;
-    loop {
-        let plugin = live(&mut generations, &name);
-        if (drained || plugin.is_none()) && calls.is_empty() {
-            return;
-        }
-        if plugin.is_none() && !parked {
-            let waiting = store.waiting(&name);
-            if waiting > 0 {
-                warn!(plugin = %name, waiting, "deliveries wait for the plugin's file to come back");
-            }
-        }
-        parked = plugin.is_none();
-        let room = plugin.is_some_and(|plugin| calls.len() < plugin.settings.concurrency);
-        tokio::select! {
-            changed = generations.changed() => {
-                if changed.is_err() {
-                    break;
-                }
-            }
-            Some(ended) = calls.join_next() => {
-                if let Err(error) = ended {
-                    error!(plugin = %name, %error, "a call's task failed; this is a mistake in hookbox");
-                }
-            }
-            claim = store.claim(&name), if room && !drained => match claim {
-                None => drained = true,
-                // What is live may have changed while waiting.
-                Some(claim) => match live(&mut generations, &name) {
-                    Some(plugin) => {
-                        calls.spawn(attempt(Arc::clone(&store), runner.clone(), plugin, claim));
+            Some(ended) = workers.join_next_with_id() => {
+                let id = match ended {
+                    Ok((id, ())) => id,
+                    Err(error) => {
+                        error!(%error, "a worker failed; this is a mistake in hookbox");
+                        error.id()
                     }
-                    None => store.release(claim),
-                },
-            },
+                };
+                running.remove(&id);
+            }
+            changed = generations.changed(), if !closed => closed = changed.is_err(),
+            () = store.closed(), if !closed => closed = true,
         }
     }
-    while calls.join_next().await.is_some() {}
 }
 
-fn live(generations: &mut Generations, name: &PluginName) -> Option<Arc<Plugin>> {
-    generations.borrow_and_update().plugins.get(name).cloned()
+/// The place of one worker: a plugin, and one of the calls that it may have at
+/// once, counted from 0.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Seat {
+    plugin: PluginName,
+    number: usize,
 }
 
-async fn attempt<S: Store>(store: Arc<S>, runner: Runner, plugin: Arc<Plugin>, claim: Claim) {
+impl Seat {
+    fn is_in(&self, generation: &Generation) -> bool {
+        let plugin = generation.plugins.get(&self.plugin);
+        plugin.is_some_and(|plugin| self.number < plugin.settings.concurrency)
+    }
+}
+
+fn seats(generation: &Generation) -> impl Iterator<Item = Seat> {
+    generation.plugins.values().flat_map(|plugin| {
+        let numbers = 0..plugin.settings.concurrency;
+        numbers.map(|number| Seat { plugin: plugin.name.clone(), number })
+    })
+}
+
+/// What the store has to know of plugins.
+fn known(generation: &Generation) -> (Vec<LivePlugin>, Vec<PluginName>) {
+    let live = generation.plugins.values().map(|plugin| LivePlugin {
+        name: plugin.name.clone(),
+        digest: plugin.code.digest,
+        asks_for: plugin.code.description.events.clone(),
+        policy: policy(&plugin.settings),
+    });
+    (live.collect(), generation.unloadable.keys().cloned().collect())
+}
+
+fn policy(settings: &config::Plugin) -> Policy {
+    Policy {
+        retry: RetryPolicy {
+            attempts_max: settings.attempts_max,
+            backoff_first_ms: settings.backoff_first_ms,
+            backoff_max_ms: settings.backoff_max_ms,
+        },
+        breaker: BreakerPolicy {
+            failures: settings.breaker_failures,
+            open_first_ms: settings.breaker_open_first_ms,
+            open_max_ms: settings.breaker_open_max_ms,
+        },
+        ordered: settings.order == Order::Entity,
+    }
+}
+
+/// One call after another, as long as the plugin is live and may have as many.
+async fn worker<S: Store>(seat: Seat, store: Arc<S>, runner: Runner, mut generations: Generations) {
+    loop {
+        let claim = tokio::select! {
+            claim = store.claim(&seat.plugin) => claim,
+            _ = generations.wait_for(|generation| !seat.is_in(generation)) => None,
+        };
+        let Some(claim) = claim else { return };
+        // What is live may have changed while it waited.
+        let live = generations.borrow().plugins.get(&seat.plugin).cloned();
+        match live {
+            Some(plugin) => attempt(&*store, &runner, plugin, claim).await,
+            None => return store.release(claim),
+        }
+    }
+}
+
+/// One call. Its result is given to the store, so that it and the next claim
+/// share a commit.
+async fn attempt<S: Store>(store: &S, runner: &Runner, plugin: Arc<Plugin>, claim: Claim) {
     let call = Call {
         delivery: claim.delivery,
         event_id: claim.event_id,
         event: Arc::clone(&claim.event),
         received_at_ms: claim.received_at_ms,
         attempt: claim.attempt,
+        replay: claim.is_replay(),
     };
+    faults::point("call.before");
     let done = runner.handle(Arc::clone(&plugin), call).await;
-    store.settle(&claim, &done.outcome).await;
+    faults::point("call.after");
+    let since = done.started.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let attempt = Attempt {
+        digest: plugin.code.digest,
+        generation: plugin.since,
+        started_at_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+        duration: done.duration,
+        outcome: done.outcome,
+        log: done.log,
+    };
+    tell(&plugin, &claim, &attempt);
+    let handled = attempt.outcome == Outcome::Handled;
+    let (delivery, event) = (claim.delivery, claim.event_id);
+    let settled = store.settle(claim, attempt);
+    if !handled {
+        tokio::spawn(tell_dead(settled, plugin, event, delivery));
+    }
+}
 
+async fn tell_dead(
+    settled: impl Future<Output = Option<Settled>>,
+    plugin: Arc<Plugin>,
+    event: EventId,
+    delivery: DeliveryId,
+) {
+    match settled.await {
+        Some(Settled::Dead(reason)) => error!(
+            plugin = %plugin.name, %event, %delivery, %reason,
+            "dead: the delivery is given up; `hookbox dead list` shows it"
+        ),
+        Some(Settled::Waiting { until_ms }) => debug!(
+            plugin = %plugin.name, %event, %delivery, until_ms, "the delivery is tried again"
+        ),
+        Some(Settled::Succeeded) => {}
+        None => warn!(
+            plugin = %plugin.name, %event, %delivery,
+            "the result of the call could not be kept: the event is handed over again"
+        ),
+    }
+}
+
+fn tell(plugin: &Plugin, claim: &Claim, attempt: &Attempt) {
     let digest = plugin.code.digest.short();
     let name = shown(claim.event.name());
-    let duration_us = u64::try_from(done.duration.as_micros()).unwrap_or(u64::MAX);
-    match &done.outcome {
+    let duration_us = u64::try_from(attempt.duration.as_micros()).unwrap_or(u64::MAX);
+    match &attempt.outcome {
         Outcome::Handled => info!(
             plugin = %plugin.name, %digest, generation = plugin.since, event = %claim.event_id,
             name, delivery = %claim.delivery, attempt = claim.attempt, duration_us, "handled"

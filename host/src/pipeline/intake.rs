@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use hookbox_core::event::Event;
-use hookbox_core::ids::{DeliveryId, EventId, SourceName};
+use hookbox_core::ids::{DeliveryId, Digest, EventId, SourceName};
 use hookbox_core::verify::{Refusal, verify};
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
-use crate::config::Live;
+use crate::config::{Live, Order};
 use crate::ingress::{Answer, Receive};
 use crate::plugin::registry::Generations;
-use crate::store::{Accept, NewDelivery, Store, StoreError};
+use crate::store::{Accept, Accepted, Health, NewDelivery, RefusedRequest, Store, StoreError};
 use crate::telemetry::shown;
 
 /// See the module's text.
@@ -29,47 +29,82 @@ impl<S: Store> Intake<S> {
         Self { live, generations, store }
     }
 
-    fn event(&self, source: &str, body: &[u8]) -> Result<Event, Answer> {
+    /// The event, and how long the same body counts as a duplicate.
+    fn event(&self, source: &str, body: &[u8]) -> Result<(Event, u64), Answer> {
         let live = Arc::clone(&self.live.borrow());
         let name: SourceName = source.parse().map_err(|_| Answer::UnknownSource)?;
-        let (_, secrets) = live.sources.get(&name).ok_or(Answer::UnknownSource)?;
-        let verified = verify(&name, secrets, body).map_err(Answer::Refused)?;
-        Event::decode(verified).map_err(Answer::Refused)
+        let source = live.sources.get(&name).ok_or(Answer::UnknownSource)?;
+        let verified = verify(&name, &source.secrets, body).map_err(Answer::Refused)?;
+        let event = Event::decode(verified).map_err(Answer::Refused)?;
+        let window_ms = source.duplicate_window_ms(event.timestamp().is_some());
+        Ok((event, window_ms))
     }
 
-    async fn accept(&self, event: Event) -> Result<EventId, Answer> {
+    async fn accept(&self, event: Event, duplicate_window_ms: u64) -> Result<Answer, Answer> {
         let received_at_ms = unix_ms();
         let id = EventId::new(received_at_ms, random()?);
         let generation = Arc::clone(&self.generations.borrow());
         let mut deliveries = Vec::new();
-        for plugin in generation.subscribers(&event) {
+        for (plugin, settings) in generation.subscribers(&event) {
             deliveries.push(NewDelivery {
                 id: DeliveryId::new(received_at_ms, random()?),
-                plugin: plugin.name.clone(),
-                backlog_max: plugin.settings.backlog_max,
-                backlog_bytes_max: plugin.settings.backlog_bytes_max,
+                plugin: plugin.clone(),
+                backlog_max: settings.backlog_max,
+                ordered: settings.order == Order::Entity,
             });
         }
         let plugins = deliveries.len();
         let event = Arc::new(event);
-        let accept = Accept { id, event: Arc::clone(&event), received_at_ms, deliveries };
+        let accept = Accept {
+            id,
+            event: Arc::clone(&event),
+            received_at_ms,
+            duplicate_window_ms,
+            deliveries,
+        };
         let accepted = self.store.accept(accept).await.map_err(|error| match error {
             StoreError::Full => Answer::Busy,
+            StoreError::Unwritable => Answer::Unwritable,
             StoreError::Closed => Answer::Ending,
         })?;
-        let plugins = plugins - accepted.overflowed.len();
-        info!(
-            event = %id, name = shown(event.name()), source = %event.source(),
-            secret = event.secret(), plugins, "accepted"
-        );
-        for plugin in accepted.overflowed {
+        let (name, source, secret) = (shown(event.name()), event.source(), event.secret());
+        let overflowed = match accepted {
+            Accepted::New { overflowed } => overflowed,
+            Accepted::Duplicate { of } => {
+                info!(event = %of, name, %source, secret, "duplicate: it was accepted before");
+                return Ok(Answer::Accepted { event_id: of, duplicate: true });
+            }
+        };
+        let plugins = plugins - overflowed.len();
+        info!(event = %id, name, %source, secret, plugins, "accepted");
+        for plugin in overflowed {
             error!(
-                event = %id, name = shown(event.name()), plugin = %plugin,
-                "the plugin does not get this event: too many wait for it: \
-                 plugin.{plugin}.backlog_max, backlog_bytes_max"
+                event = %id, name, plugin = %plugin,
+                "dead: more deliveries are owed to the plugin than plugin.{plugin}.backlog_max"
             );
         }
-        Ok(id)
+        Ok(Answer::Accepted { event_id: id, duplicate: false })
+    }
+
+    /// Leaves a trace of a refused request: in the log, and in the store.
+    fn note(&self, source: &str, peer: SocketAddr, answer: &Answer, body: Option<&[u8]>) {
+        let code = match answer {
+            Answer::Refused(refusal @ (Refusal::SecretMissing | Refusal::SecretWrong)) => {
+                refusal.log_code()
+            }
+            other => other.code(),
+        };
+        let status = answer.status().as_u16();
+        let source = shown(source);
+        warn!(%peer, source, status, code, "refused");
+        self.store.refused(RefusedRequest {
+            at_ms: unix_ms(),
+            peer: peer.to_string(),
+            source,
+            status,
+            code,
+            body: body.map(|body| (body.len(), Digest::of(body))),
+        });
     }
 }
 
@@ -79,30 +114,26 @@ impl<S: Store> Receive for Intake<S> {
     }
 
     async fn receive(&self, source: &str, peer: SocketAddr, body: Vec<u8>) -> Answer {
-        let accepted = match self.event(source, &body) {
-            Ok(event) => {
-                drop(body);
-                self.accept(event).await
-            }
-            Err(answer) => Err(answer),
-        };
-        match accepted {
-            Ok(event_id) => Answer::Accepted { event_id },
+        let (event, window_ms) = match self.event(source, &body) {
+            Ok(typed) => typed,
             Err(answer) => {
-                self.refused(source, peer, &answer);
-                answer
+                self.note(source, peer, &answer, Some(&body));
+                return answer;
             }
-        }
+        };
+        drop(body);
+        self.accept(event, window_ms).await.unwrap_or_else(|answer| {
+            self.note(source, peer, &answer, None);
+            answer
+        })
+    }
+
+    fn is_healthy(&self) -> bool {
+        *self.store.health().borrow() == Health::Good
     }
 
     fn refused(&self, source: &str, peer: SocketAddr, answer: &Answer) {
-        let code = match answer {
-            Answer::Refused(refusal @ (Refusal::SecretMissing | Refusal::SecretWrong)) => {
-                refusal.log_code()
-            }
-            other => other.code(),
-        };
-        warn!(%peer, source = shown(source), status = answer.status().as_u16(), code, "refused");
+        self.note(source, peer, answer, None);
     }
 }
 

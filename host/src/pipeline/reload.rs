@@ -111,7 +111,7 @@ impl Targets {
         if old.live.sources != new.live.sources {
             let sources = new.live.sources.iter();
             let sources: Vec<String> =
-                sources.map(|(name, (_, secrets))| format!("{name} {secrets:?}")).collect();
+                sources.map(|(name, source)| format!("{name} {:?}", source.secrets)).collect();
             info!(sources = sources.join(", "), "sources and secrets are in force");
         }
         if asked || old.live.plugins != new.live.plugins {

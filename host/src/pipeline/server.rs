@@ -10,16 +10,18 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use serde_json::Value;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use super::intake::Intake;
 use super::reload::Targets;
 use super::{dispatch, reload};
-use crate::config::{Config, Server};
+use crate::admin;
+use crate::config::{Config, Journal, Server};
 use crate::ingress::{self, Limits, tls};
 use crate::plugin::compile::Compiler;
 use crate::plugin::invoke::Runner;
@@ -28,8 +30,9 @@ use crate::plugin::registry::Registry;
 use crate::plugin::watch::Reloader;
 use crate::plugin::{engine, imports};
 use crate::shutdown::{self, Signals};
-use crate::store::Store as _;
-use crate::store::memory::MemoryStore;
+use crate::store::records::{Operation, Query, Report, RequestError};
+use crate::store::sqlite::{self, Lock, Opened, SqliteStore, Waiting, schema};
+use crate::store::{Health, Store as _};
 
 /// Connections that may wait to be accepted. With the usual 128, a burst of new
 /// ones makes some senders wait for a second until their system tries again. The
@@ -39,15 +42,6 @@ const BACKLOG: u32 = 4_096;
 /// Open files that are needed beside connections.
 const OTHER_FILES: u64 = 256;
 
-/// How serving ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
-    /// Every event that was taken was handed over.
-    Whole,
-    /// Some were not, and are lost.
-    Lossy,
-}
-
 /// Serves until a signal ends it.
 ///
 /// `path`: the file that `config` was read from, where there is one.
@@ -55,12 +49,14 @@ pub enum Ended {
 ///
 /// # Errors
 /// Where a part cannot be started; what is wrong and what to do.
-pub async fn serve(path: Option<PathBuf>, config: Config, guests: Handle) -> anyhow::Result<Ended> {
+pub async fn serve(path: Option<PathBuf>, config: Config, guests: Handle) -> anyhow::Result<()> {
     let settings = config.settings.clone();
     let server = &settings.server;
     let connections_max = raise_open_files(server.connections_max);
     data_folder(&server.data_dir)
         .with_context(|| format!("server.data_dir {}", server.data_dir.display()))?;
+    // Before anything in it is touched; held until the process ends.
+    let _lock = Lock::take(&server.data_dir)?;
     fs::create_dir_all(&server.plugins_dir)
         .with_context(|| format!("server.plugins_dir {}", server.plugins_dir.display()))?;
     let mut signals = Signals::new()?;
@@ -74,21 +70,24 @@ pub async fn serve(path: Option<PathBuf>, config: Config, guests: Handle) -> any
         None => (None, None),
     };
 
+    let journal = &settings.journal;
+    let opened = open_store(server, journal)?;
+    let store = Arc::new(opened.store);
+
     let engine = engine::start(&settings.runtime)?;
     let runner = Runner::new(engine.clone(), guests, settings.runtime.instances_max);
     let compiler =
         Compiler::new(&engine, &server.data_dir, settings.reload.clone(), Handle::current())
             .context("the folder for compiled code in server.data_dir")?;
     let loader = Loader::new(compiler, imports::linker(&engine)?, runner.clone());
-    let (registry, generations) = Registry::new();
     let plugins = config.live.plugins.clone();
+    let known = opened.known.into_iter().map(|plugin| (plugin.name, plugin.asks_for)).collect();
+    let (registry, generations) = Registry::new(known, &plugins);
     let directory = server.plugins_dir.clone();
     let (reloader, started) =
         Reloader::start(directory, settings.reload.clone(), plugins, loader, registry)?;
     let reloader = Arc::new(reloader);
 
-    let store = Arc::new(MemoryStore::new(settings.queue.clone()));
-    let mut lanes = tokio::spawn(dispatch::run(Arc::clone(&store), runner, generations.clone()));
     let (live_target, live) = watch::channel(Arc::new(config.live.clone()));
     let targets = Targets { live: live_target, tls: tls_target, reloader: Arc::clone(&reloader) };
     tokio::spawn(async move {
@@ -100,8 +99,17 @@ pub async fn serve(path: Option<PathBuf>, config: Config, guests: Handle) -> any
         started = started => started.context(
             "server.plugins_dir cannot be read; the log says why",
         )?,
-        () = signals.next() => return Ok(Ended::Whole),
+        () = signals.next() => return finish(store).await,
     }
+    // Only now is it known which plugins are gone.
+    let mut lanes = tokio::spawn(dispatch::run(Arc::clone(&store), runner, generations.clone()));
+    let (end, ending) = shutdown::channel();
+    let socket = admin::Socket::bind(&server.data_dir)?;
+    let operators = tokio::spawn(admin::control::serve(
+        socket,
+        Arc::new(Operator(Arc::clone(&store))),
+        ending.clone(),
+    ));
     let listener = bind(server)?;
     let scheme = if tls_config.is_some() { "https" } else { "http" };
     let address = listener.local_addr()?;
@@ -112,7 +120,6 @@ pub async fn serve(path: Option<PathBuf>, config: Config, guests: Handle) -> any
         "listening for webhooks at /hooks/<source>"
     );
 
-    let (end, ending) = shutdown::channel();
     let intake = Arc::new(Intake::new(live, generations, Arc::clone(&store)));
     let mut serving = tokio::spawn(ingress::serve(
         listener,
@@ -126,10 +133,12 @@ pub async fn serve(path: Option<PathBuf>, config: Config, guests: Handle) -> any
         _ = &mut serving => bail!("the listener failed; this is a mistake in hookbox"),
         // Without them, what is accepted would reach nobody.
         _ = &mut lanes => bail!("the reload thread failed; this is a mistake in hookbox"),
+        () = store.ended() => bail!("the journal's thread failed; this is a mistake in hookbox"),
     }
     let drain = Duration::from_millis(server.drain_ms);
     let drained = async {
         let _requests = serving.await;
+        // Nothing more begins; what runs may end.
         store.close();
         tokio::time::timeout(drain, &mut lanes).await.is_ok()
     };
@@ -138,17 +147,55 @@ pub async fn serve(path: Option<PathBuf>, config: Config, guests: Handle) -> any
         () = signals.next() => false,
     };
     drop(reloader);
-    let left = store.unsettled();
-    if left == 0 {
-        info!("ended; every accepted event was handed over");
-        Ok(Ended::Whole)
-    } else {
-        error!(
-            left,
-            drained, "ended with deliveries that are lost, since events are kept in memory only"
-        );
-        Ok(Ended::Lossy)
+    let _its_socket_is_gone = operators.await;
+    if !drained {
+        warn!("calls were cut off: their events are handed over again at the next start");
     }
+    finish(store).await
+}
+
+/// What operators ask over the control socket, the store answers.
+struct Operator(Arc<SqliteStore>);
+
+impl admin::Backend for Operator {
+    async fn query(&self, query: Query) -> Result<Value, RequestError> {
+        self.0.query(query).await
+    }
+
+    async fn operate(&self, operation: Operation) -> Result<Report, RequestError> {
+        self.0.operate(operation).await
+    }
+
+    fn health(&self) -> Health {
+        self.0.health().borrow().clone()
+    }
+}
+
+/// Writes what is left to write.
+async fn finish(store: Arc<SqliteStore>) -> anyhow::Result<()> {
+    store.close();
+    let ending = Arc::clone(&store);
+    tokio::task::spawn_blocking(move || ending.end()).await?;
+    let owed = store.owed();
+    if owed == 0 {
+        info!("ended; every accepted event was handed over");
+    } else {
+        info!(owed, "ended; what is still owed is in the journal, and goes on at the next start");
+    }
+    Ok(())
+}
+
+fn open_store(server: &Server, journal: &Journal) -> anyhow::Result<Opened> {
+    let waiting = Waiting { count_max: journal.commits_max, bytes_max: journal.commits_bytes_max };
+    let limits = sqlite::Limits {
+        deliveries_max: journal.deliveries_max,
+        keep_ms: journal.keep_ms,
+        keep_bytes_max: journal.keep_bytes_max,
+        refused_max: journal.refused_max,
+        attempt_log_bytes_max: journal.attempt_log_bytes_max,
+    };
+    SqliteStore::open(&server.data_dir, waiting, limits, Handle::current())
+        .with_context(|| format!("{}", server.data_dir.join(schema::FILE).display()))
 }
 
 fn bind(server: &Server) -> anyhow::Result<TcpListener> {

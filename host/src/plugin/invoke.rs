@@ -1,7 +1,7 @@
 //! One call of a plugin: a fresh instance, its limits, and what came of it.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use hookbox_core::event::Event;
 use hookbox_core::ids::{DeliveryId, EventId, PluginName};
@@ -37,6 +37,8 @@ pub struct Call {
     pub received_at_ms: u64,
     /// 1 at first.
     pub attempt: u32,
+    /// Whether an operator asked for it to be handed over once more.
+    pub replay: bool,
 }
 
 /// What became of a call.
@@ -44,8 +46,12 @@ pub struct Call {
 pub struct Attempt {
     /// How it ended.
     pub outcome: Outcome,
+    /// When the plugin's code was entered.
+    pub started: SystemTime,
     /// From entering the plugin's code to its end; not the wait before.
     pub duration: Duration,
+    /// What the plugin logged.
+    pub log: String,
 }
 
 /// Calls plugins, on threads of their own.
@@ -77,7 +83,9 @@ impl Runner {
                 kind: FailureKind::Host,
                 message: message.to_owned(),
             }),
+            started: SystemTime::now(),
             duration: Duration::ZERO,
+            log: String::new(),
         };
         let Ok(permit) = Arc::clone(&self.instances).acquire_owned().await else {
             return failed("the server is ending");
@@ -118,7 +126,7 @@ impl Runner {
             enter(&self.engine, pre, settings, name, &log, call).await
         };
         let said = self.guests.block_on(work);
-        output::finish(&log);
+        let _printed = output::finish(&log);
         said
     }
 }
@@ -133,18 +141,18 @@ async fn attempt(engine: &Engine, plugin: &Plugin, call: &Call) -> Attempt {
     let log = CallLog::new(origin, plugin.settings.log_bytes_max);
     let event = v0_1_0::event_to_wit(call.event.typed());
     let delivery = v0_1_0::delivery_to_wit(call);
-    let started = Instant::now();
+    let (started, began) = (SystemTime::now(), Instant::now());
     let guest = async |store: &mut Store<CallState>, guest: &Guest| {
         guest.hookbox_targetvideo_handler().call_handle(store, &event, &delivery).await
     };
     let answer = enter(engine, &plugin.code.pre, &plugin.settings, &plugin.name, &log, guest).await;
-    let duration = started.elapsed();
-    output::finish(&log);
+    let duration = began.elapsed();
+    let log = output::finish(&log);
     let outcome = match answer {
         Ok(answer) => bounded(v0_1_0::outcome(answer)),
         Err(failure) => bounded(Outcome::Failed(failure)),
     };
-    Attempt { outcome, duration }
+    Attempt { outcome, started, duration, log }
 }
 
 /// A reason is kept up to a length: a guest chooses its words, and the names of

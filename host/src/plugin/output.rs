@@ -49,6 +49,8 @@ pub struct CallLog {
     dropped_lines: u64,
     stdout: Vec<u8>,
     stderr: Vec<u8>,
+    /// The lines once more, for the record of the attempt.
+    kept: String,
 }
 
 /// Shared by the guest's streams, which wasmtime hands out as often as the
@@ -79,6 +81,7 @@ impl CallLog {
             dropped_lines: 0,
             stdout: Vec::new(),
             stderr: Vec::new(),
+            kept: String::new(),
         }))
     }
 
@@ -124,6 +127,7 @@ impl CallLog {
             return;
         }
         let message = printable(&line);
+        self.keep(&message);
         let Origin { plugin, event, delivery, attempt } = &self.origin;
         match stream {
             Stream::Stdout => {
@@ -132,6 +136,13 @@ impl CallLog {
             Stream::Stderr => {
                 warn!(target: GUEST, %plugin, %event, %delivery, attempt, stream = "stderr", "{message}");
             }
+        }
+    }
+
+    fn keep(&mut self, message: &str) {
+        if self.kept.len() < self.bytes_max {
+            self.kept.push_str(message);
+            self.kept.push('\n');
         }
     }
 
@@ -155,6 +166,12 @@ pub fn record(log: &SharedLog, level: Level, context: &str, message: &str) {
     }
     let message = printable(shortened(message).as_bytes());
     let context = printable(shortened(context).as_bytes());
+    let line = if context.is_empty() {
+        format!("{level} {message}")
+    } else {
+        format!("{level} {context}: {message}")
+    };
+    log.keep(&line);
     let Origin { plugin, event, delivery, attempt } = &log.origin;
     macro_rules! line {
         ($macro:ident) => {
@@ -176,7 +193,8 @@ fn shortened(text: &str) -> &str {
 }
 
 /// Ends the log of a call: prints what has no line end, and what was dropped.
-pub fn finish(log: &SharedLog) {
+/// All lines that were printed.
+pub fn finish(log: &SharedLog) -> String {
     let mut log = locked(log);
     for stream in [Stream::Stdout, Stream::Stderr] {
         if !log.partial(stream).is_empty() {
@@ -191,7 +209,10 @@ pub fn finish(log: &SharedLog) {
             "log limit met: plugin.{plugin}.log_bytes_max is {}; further lines were dropped",
             log.bytes_max
         );
+        let dropped = format!("({} more lines were dropped)", log.dropped_lines);
+        log.keep(&dropped);
     }
+    std::mem::take(&mut log.kept)
 }
 
 /// As text in which nothing can move a cursor or end a line.

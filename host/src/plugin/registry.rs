@@ -20,12 +20,41 @@ pub struct Generation {
     pub number: u64,
     /// By name.
     pub plugins: BTreeMap<PluginName, Arc<Plugin>>,
+    /// Plugins that were live when the server last ran, whose files are there
+    /// and have no code that could be loaded. They still get events, which wait.
+    pub unloadable: BTreeMap<PluginName, Arc<Unloadable>>,
+}
+
+/// A plugin whose file cannot be loaded, as it was known before.
+#[derive(Debug)]
+pub struct Unloadable {
+    /// Its section of the configuration.
+    pub settings: config::Plugin,
+    /// What it gets.
+    pub subscription: Subscription,
+    asks_for: Vec<String>,
+}
+
+impl Unloadable {
+    fn new(asks_for: Vec<String>, settings: &config::Plugin) -> Arc<Self> {
+        let asked = asks_for.iter().cloned();
+        let subscription = Subscription::new(asked, settings.events(), settings.sources());
+        Arc::new(Self { settings: settings.clone(), subscription, asks_for })
+    }
 }
 
 impl Generation {
-    /// The plugins that get this event.
-    pub fn subscribers(&self, event: &Event) -> impl Iterator<Item = &Arc<Plugin>> {
-        self.plugins.values().filter(move |plugin| plugin.subscription.takes(event))
+    /// The plugins that get this event, with their settings.
+    pub fn subscribers(
+        &self,
+        event: &Event,
+    ) -> impl Iterator<Item = (&PluginName, &config::Plugin)> {
+        let live = self.plugins.iter().map(|(name, p)| (name, &p.subscription, &p.settings));
+        let unloadable =
+            self.unloadable.iter().map(|(name, p)| (name, &p.subscription, &p.settings));
+        live.chain(unloadable)
+            .filter(move |(_, subscription, _)| subscription.takes(event))
+            .map(|(name, _, settings)| (name, settings))
     }
 }
 
@@ -67,8 +96,19 @@ pub type Generations = watch::Receiver<Arc<Generation>>;
 
 impl Registry {
     /// With nothing live.
-    pub fn new() -> (Self, Generations) {
-        let (live, generations) = watch::channel(Arc::default());
+    ///
+    /// `known`: plugins that still get events though they are not loaded yet,
+    /// each with the events that it asked for.
+    pub fn new(
+        known: BTreeMap<PluginName, Vec<String>>,
+        settings: &config::Plugins,
+    ) -> (Self, Generations) {
+        let known = known.into_iter().map(|(name, asks_for)| {
+            let unloadable = Unloadable::new(asks_for, settings.of(&name));
+            (name, unloadable)
+        });
+        let generation = Generation { unloadable: known.collect(), ..Generation::default() };
+        let (live, generations) = watch::channel(Arc::new(generation));
         (Self { live }, generations)
     }
 
@@ -77,14 +117,20 @@ impl Registry {
         self.live.borrow().plugins.contains_key(name)
     }
 
+    /// Plugins that get events though they are not live.
+    pub fn unloadable(&self) -> Vec<PluginName> {
+        self.live.borrow().unloadable.keys().cloned().collect()
+    }
+
     /// Makes code live, in place of what was live under the name.
     pub fn insert(&self, name: &PluginName, code: Code, settings: &config::Plugin) {
         let digest = code.digest;
         let description = code.description.clone();
         let mut replaced = None;
-        let number = self.next(|number, plugins| {
-            let plugin = Plugin::new(name, Arc::new(code), settings, number);
-            replaced = plugins.insert(name.clone(), plugin);
+        let number = self.next(|next| {
+            let plugin = Plugin::new(name, Arc::new(code), settings, next.number);
+            replaced = next.plugins.insert(name.clone(), plugin);
+            next.unloadable.remove(name);
         });
         let events = match description.events.join(" ") {
             events if events.is_empty() => "all".to_owned(),
@@ -97,31 +143,47 @@ impl Registry {
         );
     }
 
-    /// Ends a plugin. Calls that run go on to their end.
+    /// Ends a plugin, if there is one of that name. Calls that run go on to
+    /// their end.
     pub fn remove(&self, name: &PluginName) {
-        let number = self.next(|_, plugins| {
-            plugins.remove(name);
+        let known = {
+            let live = self.live.borrow();
+            live.plugins.contains_key(name) || live.unloadable.contains_key(name)
+        };
+        if !known {
+            return;
+        }
+        let number = self.next(|next| {
+            next.plugins.remove(name);
+            next.unloadable.remove(name);
         });
         info!(plugin = %name, generation = number, "plugin is gone: its file was deleted");
     }
 
     /// Puts new settings in force for all plugins at once.
     pub fn reconfigure(&self, all: &config::Plugins) {
-        let number = self.next(|_, plugins| {
-            for (name, plugin) in plugins.iter_mut() {
+        let number = self.next(|next| {
+            for (name, plugin) in &mut next.plugins {
                 let code = Arc::clone(&plugin.code);
                 *plugin = Plugin::new(name, code, all.of(name), plugin.since);
+            }
+            for (name, plugin) in &mut next.unloadable {
+                *plugin = Unloadable::new(plugin.asks_for.clone(), all.of(name));
             }
         });
         info!(generation = number, "settings of plugins are in force");
     }
 
-    fn next(&self, change: impl FnOnce(u64, &mut BTreeMap<PluginName, Arc<Plugin>>)) -> u64 {
+    fn next(&self, change: impl FnOnce(&mut Generation)) -> u64 {
         let old = Arc::clone(&self.live.borrow());
-        let number = old.number + 1;
-        let mut plugins = old.plugins.clone();
-        change(number, &mut plugins);
-        self.live.send_replace(Arc::new(Generation { number, plugins }));
+        let mut next = Generation {
+            number: old.number + 1,
+            plugins: old.plugins.clone(),
+            unloadable: old.unloadable.clone(),
+        };
+        change(&mut next);
+        let number = next.number;
+        self.live.send_replace(Arc::new(next));
         number
     }
 }

@@ -42,7 +42,7 @@ pub(crate) fn delivery_to_wit(claim: &crate::plugin::invoke::Call) -> types::Del
         source: claim.event.source().to_string(),
         attempt: claim.attempt,
         received_at: claim.received_at_ms,
-        replay: false,
+        replay: claim.replay,
     }
 }
 

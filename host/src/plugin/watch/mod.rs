@@ -85,6 +85,9 @@ impl Reloader {
             let _enough_wait_already = hints.try_send(Message::Hint);
         });
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        // Where their files are missing, they were deleted while nothing ran.
+        let tracked =
+            registry.unloadable().into_iter().map(|name| (name, Tracked::default())).collect();
         let thread = Thread {
             directory,
             limits,
@@ -94,7 +97,7 @@ impl Reloader {
             hints,
             watched: None,
             sender: messages.clone(),
-            tracked: BTreeMap::new(),
+            tracked,
             jobs: VecDeque::new(),
             running: 0,
             running_max: cores,
@@ -285,9 +288,7 @@ impl Thread {
             return left;
         }
         self.tracked.remove(name);
-        if self.registry.has(name) {
-            self.registry.remove(name);
-        }
+        self.registry.remove(name);
         None
     }
 

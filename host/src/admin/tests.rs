@@ -1,0 +1,188 @@
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+
+use super::client::{Client, ClientError};
+use super::*;
+use crate::shutdown::{self, End};
+use crate::store::records::Filter;
+
+/// Says back what it was asked.
+struct Echo;
+
+impl Backend for Echo {
+    async fn query(&self, query: Query) -> Result<Value, RequestError> {
+        match &query {
+            Query::Event { id } if id == "none" => Err(RequestError::not_found("no such event")),
+            Query::Event { id } if id == "busy" => Err(RequestError::unavailable("later")),
+            Query::Event { id } if id == "large" => Ok(Value::String("x".repeat(3 << 20))),
+            _ => Ok(json!({ "asked": query })),
+        }
+    }
+
+    async fn operate(&self, operation: Operation) -> Result<Report, RequestError> {
+        match operation {
+            Operation::Forget { plugin, .. } => Ok(Report { count: 3, next: Some(plugin) }),
+            _ => Err(RequestError::invalid("not that")),
+        }
+    }
+
+    fn health(&self) -> Health {
+        Health::Failing { since_ms: 7, error: "disk full".to_owned() }
+    }
+}
+
+struct Server {
+    _folder: TempDir,
+    data_dir: PathBuf,
+    end: End,
+    serving: JoinHandle<()>,
+}
+
+fn serve_in(folder: TempDir, data_dir: PathBuf) -> Server {
+    let socket = Socket::bind(&data_dir).expect("a socket");
+    let (end, ending) = shutdown::channel();
+    let serving = tokio::spawn(control::serve(socket, Arc::new(Echo), ending));
+    Server { _folder: folder, data_dir, end, serving }
+}
+
+fn serve() -> Server {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data_dir = folder.path().to_owned();
+    serve_in(folder, data_dir)
+}
+
+/// What comes for some text, as it is.
+async fn raw(data_dir: &Path, request: String) -> String {
+    let path = socket::path(data_dir);
+    let asking = tokio::task::spawn_blocking(move || {
+        let mut stream = std::os::unix::net::UnixStream::connect(path).expect("a connection");
+        // The server may have refused it before its end.
+        let _closed = stream.write_all(request.as_bytes());
+        let mut answer = Vec::new();
+        let _reset = stream.read_to_end(&mut answer);
+        String::from_utf8_lossy(&answer).into_owned()
+    });
+    asking.await.expect("an answer")
+}
+
+#[tokio::test]
+async fn questions_and_operations_are_answered_over_the_socket() {
+    let server = serve();
+    let client = Client::new(&server.data_dir);
+    let filter = Filter { source: Some("main".into()), ..Filter::default() };
+    let query = Query::Events { filter, limit: 5, after: None };
+    let answer = client.query(&query).await.expect("an answer");
+    assert_eq!(answer["asked"]["filter"]["source"], "main");
+    let forget = Operation::Forget { plugin: "mail".into(), dry_run: true, after: None };
+    let report = client.operate(&forget).await.expect("a report");
+    assert_eq!(report, Report { count: 3, next: Some("mail".into()) });
+    let large = client.query(&Query::Event { id: "large".into() }).await.expect("an answer");
+    assert_eq!(large.as_str().map(str::len), Some(3 << 20));
+}
+
+#[tokio::test]
+async fn a_refusal_comes_with_its_code() {
+    let server = serve();
+    let client = Client::new(&server.data_dir);
+    let redrive = Operation::Redrive { filter: Filter::default(), dry_run: true, after: None };
+    let asked = |id: &str| Query::Event { id: id.to_owned() };
+    for (answer, code) in [
+        (client.query(&asked("none")).await.map(drop), "not-found"),
+        (client.query(&asked("busy")).await.map(drop), "unavailable"),
+        (client.operate(&redrive).await.map(drop), "invalid"),
+    ] {
+        let Err(ClientError::Request(error)) = answer else { panic!("{answer:?}") };
+        assert_eq!(error.code, code);
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_request_is_refused() {
+    let server = serve();
+    let post = |path: &str, body: &str| {
+        let length = body.len();
+        format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n{body}")
+    };
+    for (request, status, code) in [
+        (post("/", ""), 404, "not-found"),
+        (post(QUERY, "{"), 400, "invalid"),
+        (post(QUERY, r#"{"query":"event"}"#), 400, "invalid"),
+        (post(OPERATE, &" ".repeat(REQUEST_BYTES_MAX + 1)), 400, "invalid"),
+        ("GET /v1/query HTTP/1.1\r\nhost: x\r\n\r\n".to_owned(), 405, "invalid"),
+        (post(HEALTH, ""), 405, "invalid"),
+    ] {
+        let answer = raw(&server.data_dir, request).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        assert!(answer.contains("content-type: application/problem+json"), "{answer}");
+        assert!(answer.contains(&format!(r#""code":"{code}""#)), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn health_is_told() {
+    let server = serve();
+    let request = "GET /v1/health HTTP/1.1\r\nhost: x\r\n\r\n".to_owned();
+    let answer = raw(&server.data_dir, request).await;
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    assert!(answer.ends_with(r#"{"health":"failing","since_ms":7,"error":"disk full"}"#));
+}
+
+#[tokio::test]
+async fn the_socket_is_for_its_user_alone_and_gone_at_the_end() {
+    let server = serve();
+    let path = socket::path(&server.data_dir);
+    let file = fs::metadata(&path).expect("the socket");
+    assert!(file.file_type().is_socket());
+    assert_eq!(file.permissions().mode() & 0o777, 0o600);
+    let left: Vec<_> = fs::read_dir(&server.data_dir).expect("the folder").collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+    server.end.begin();
+    server.serving.await.expect("an end");
+    assert!(!path.exists());
+    let client = Client::new(&server.data_dir);
+    let nobody = client.check().await.expect_err("nobody");
+    assert!(matches!(nobody, ClientError::Nobody { .. }), "{nobody}");
+}
+
+#[tokio::test]
+async fn what_an_earlier_server_left_is_replaced() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data_dir = folder.path().to_owned();
+    drop(UnixListener::bind(socket::path(&data_dir)).expect("a stale socket"));
+    fs::create_dir(data_dir.join(".control")).expect("a folder");
+    fs::write(data_dir.join(".control/control.sock"), "").expect("a file");
+    let client = Client::new(&data_dir);
+    assert!(client.check().await.is_err());
+    let _server = serve_in(folder, data_dir);
+    client.check().await.expect("a server");
+}
+
+#[tokio::test]
+async fn a_path_that_no_address_holds_is_reached_all_the_same() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data_dir = folder.path().join("d".repeat(120));
+    fs::create_dir(&data_dir).expect("a folder");
+    let server = serve_in(folder, data_dir);
+    Client::new(&server.data_dir).check().await.expect("a server");
+}
+
+#[tokio::test]
+async fn connections_that_say_nothing_do_not_hold_up_the_end() {
+    let server = serve();
+    let mut silent = Vec::new();
+    for _ in 0..control::CONNECTIONS_MAX + 4 {
+        silent.push(socket::connect(&server.data_dir).await.expect("a connection"));
+    }
+    server.end.begin();
+    server.serving.await.expect("an end");
+}

@@ -1,0 +1,280 @@
+//! The embedded store: one SQLite file in the data directory, written by one
+//! thread that commits all that waits at once.
+//!
+//! ```text
+//! accept ─┐                          ┌─▶ answers
+//! settle ─┼─▶ inbox ─▶ writer ─▶ commit
+//! claim  ─┘   bounded   one thread   └─▶ claims
+//! ```
+//!
+//! There is no artificial delay: a batch is what came while the one before it
+//! was committed, so it grows with the load.
+
+mod dead;
+#[cfg(test)]
+mod fixture;
+mod forget;
+mod inbox;
+mod journal;
+mod lanes;
+mod lock;
+mod matching;
+mod offline;
+mod operate;
+mod query;
+mod retain;
+mod rows;
+pub mod schema;
+mod walk;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use hookbox_core::ids::{DeliveryId, PluginName};
+use serde_json::Value;
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, oneshot, watch};
+
+use self::inbox::{Inbox, Reply};
+pub use self::journal::{Batch, Command, Done, Journal, Limits};
+pub use self::lock::{Lock, LockError};
+pub use self::offline::{Offline, OfflineError};
+use self::schema::OpenError;
+use super::records::{Operation, Query, Report, RequestError};
+use super::{
+    Accept, Accepted, Attempt, Claim, Health, KnownPlugin, LivePlugin, RefusedRequest, Settled,
+    Store, StoreError,
+};
+
+/// Questions of operators that are answered at once. Each has a connection of
+/// its own, so that none waits for the writer, nor the writer for it.
+const QUERIES_MAX: usize = 2;
+
+/// Longest time of a question: as long as it reads, the write-ahead log grows.
+const QUERY_MAX: Duration = Duration::from_secs(5);
+
+/// Instructions of SQLite's between two looks at the clock.
+const QUERY_STEP: i32 = 10_000;
+
+/// How many webhooks may wait to be committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting {
+    /// Their number.
+    pub count_max: usize,
+    /// What their events take in memory.
+    pub bytes_max: usize,
+}
+
+/// See the module's text.
+pub struct SqliteStore {
+    inbox: Arc<Inbox>,
+    path: PathBuf,
+    queries: Arc<Semaphore>,
+    // Taken by whoever waits for the thread's end.
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// A store that was opened.
+pub struct Opened {
+    /// The store.
+    pub store: SqliteStore,
+    /// Plugins that are owed events though they may not be live yet.
+    pub known: Vec<KnownPlugin>,
+}
+
+impl SqliteStore {
+    /// Opens the journal in a data directory, of which the caller has the
+    /// [`Lock`], and starts its writer.
+    ///
+    /// `answers`: the runtime on which those who wait are told.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; also where no thread can be started.
+    pub fn open(
+        data_dir: &Path,
+        waiting: Waiting,
+        limits: Limits,
+        answers: Handle,
+    ) -> Result<Opened, OpenError> {
+        let path = data_dir.join(schema::FILE);
+        let journal = Journal::open(&path, vfs(), limits, unix_ms())?;
+        let known = journal.known()?;
+        let inbox = Arc::new(Inbox::new(waiting));
+        inbox.owed.store(journal.owed(), Ordering::Relaxed);
+        let writer = writer::Writer::new(journal, Arc::clone(&inbox), answers);
+        let thread = std::thread::Builder::new()
+            .name("journal".to_owned())
+            .spawn(move || writer.run())
+            .map_err(OpenError::Thread)?;
+        let store = Self {
+            inbox,
+            path,
+            queries: Arc::new(Semaphore::new(QUERIES_MAX)),
+            thread: Mutex::new(Some(thread)),
+        };
+        Ok(Opened { store, known })
+    }
+
+    /// Answers an operator's question.
+    ///
+    /// # Errors
+    /// See [`RequestError`].
+    pub async fn query(&self, query: Query) -> Result<Value, RequestError> {
+        let _permit = self.queries.acquire().await;
+        let path = self.path.clone();
+        let asking = tokio::task::spawn_blocking(move || {
+            let mut connection =
+                schema::open_reader(&path, vfs()).map_err(|error| unavailable(&error))?;
+            let until = Instant::now() + QUERY_MAX;
+            connection
+                .progress_handler(QUERY_STEP, Some(move || Instant::now() > until))
+                .map_err(|error| unavailable(&error))?;
+            query::answer(&connection, &query)
+        });
+        asking.await.unwrap_or_else(|error| Err(unavailable(&error)))
+    }
+
+    /// Does one step of what an operator asks for.
+    ///
+    /// # Errors
+    /// See [`RequestError`].
+    pub async fn operate(&self, operation: Operation) -> Result<Report, RequestError> {
+        let (reply, told) = oneshot::channel();
+        self.inbox.push(Command::Operate(operation), Reply::Operate(reply));
+        told.await.unwrap_or_else(|_| Err(unavailable(&StoreError::Closed)))
+    }
+
+    /// Ends the writer once all that was given to it is written, and waits for
+    /// that. For a thread that may wait.
+    pub fn end(&self) {
+        self.inbox.end();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            let _it_said_why = thread.join();
+        }
+    }
+
+    /// Returns once the writer has ended, which it does only when told to, or
+    /// by a mistake in hookbox.
+    pub async fn ended(&self) {
+        let mut health = self.inbox.health.subscribe();
+        let _sender_is_ours = health.wait_for(|_| self.inbox.is_gone()).await;
+    }
+}
+
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        self.inbox.end();
+    }
+}
+
+impl Store for SqliteStore {
+    async fn accept(&self, accept: Accept) -> Result<Accepted, StoreError> {
+        let (reply, told) = oneshot::channel();
+        self.inbox.push_accept(accept, reply)?;
+        told.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    fn refused(&self, refused: RefusedRequest) {
+        self.inbox.push_refused(refused);
+    }
+
+    async fn claim(&self, plugin: &PluginName) -> Option<Claim> {
+        let (reply, handed) = oneshot::channel();
+        self.inbox.push_want(plugin.clone(), reply);
+        // Where this future is dropped with a claim in the channel, the channel
+        // gives it back.
+        Handed { inbox: &self.inbox, channel: handed }.claim().await
+    }
+
+    fn release(&self, claim: Claim) {
+        self.inbox.push(Command::Release(claim), Reply::Nobody);
+    }
+
+    fn settle(
+        &self,
+        claim: Claim,
+        attempt: Attempt,
+    ) -> impl Future<Output = Option<Settled>> + Send + 'static {
+        let (reply, told) = oneshot::channel();
+        self.inbox.push(Command::Settle(claim, attempt), Reply::Settle(reply));
+        async { told.await.ok() }
+    }
+
+    fn plugins(&self, live: Vec<LivePlugin>, unloadable: Vec<PluginName>) {
+        self.inbox.push(Command::Plugins { live, unloadable }, Reply::Nobody);
+    }
+
+    fn health(&self) -> watch::Receiver<Health> {
+        self.inbox.health.subscribe()
+    }
+
+    fn close(&self) {
+        self.inbox.close();
+    }
+
+    async fn closed(&self) {
+        let mut closed = self.inbox.closed.subscribe();
+        let _sender_is_ours = closed.wait_for(|closed| *closed).await;
+    }
+
+    fn owed(&self) -> u64 {
+        self.inbox.owed.load(Ordering::Relaxed)
+    }
+}
+
+/// The place where a claim arrives.
+struct Handed<'a> {
+    inbox: &'a Inbox,
+    channel: oneshot::Receiver<Claim>,
+}
+
+impl Handed<'_> {
+    async fn claim(mut self) -> Option<Claim> {
+        (&mut self.channel).await.ok()
+    }
+}
+
+impl Drop for Handed<'_> {
+    fn drop(&mut self) {
+        self.channel.close();
+        if let Ok(claim) = self.channel.try_recv() {
+            self.inbox.push(Command::Release(claim), Reply::Nobody);
+        }
+    }
+}
+
+fn unavailable(error: &dyn std::fmt::Display) -> RequestError {
+    RequestError {
+        code: "unavailable".to_owned(),
+        message: format!("the journal cannot be used now: {error}"),
+    }
+}
+
+/// Another one of SQLite's file layers, in tests.
+fn vfs() -> Option<&'static str> {
+    #[cfg(feature = "faults")]
+    let vfs = hookbox_faults::vfs();
+    #[cfg(not(feature = "faults"))]
+    let vfs = None;
+    vfs
+}
+
+/// Milliseconds since the Unix epoch.
+fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A new delivery's id.
+fn delivery_id(now_ms: u64) -> DeliveryId {
+    let mut random = [0; 10];
+    // Where the system gives none, the time alone tells ids apart; the place in
+    // the queue, not the id, is what must be unique.
+    let _by_time_alone = getrandom::fill(&mut random);
+    DeliveryId::new(now_ms, random)
+}

@@ -1,0 +1,589 @@
+//! The journal's statements: each function is one, or the few that belong
+//! together. `schema.sql` says what the columns mean.
+
+use std::sync::Arc;
+
+use hookbox_core::event::{Event, Stored};
+use hookbox_core::ids::{EventId, PluginName};
+use hookbox_core::outcome::Outcome;
+use hookbox_core::retry::{DeadReason, Next};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use super::lanes::{Ready, WINDOW, WINDOW_BYTES};
+use crate::store::{Accept, Attempt, Claim, Key, LivePlugin, RefusedRequest};
+
+/// Where a delivery stands in `queue`.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) plugin: &'a PluginName,
+    pub(super) key: Key,
+}
+
+/// SQLite's integers have a sign.
+fn integer(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn natural(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+fn small(number: i64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// The event that the same body made, where its window is not over.
+pub(super) fn seen(
+    connection: &Connection,
+    event: &Event,
+    now_ms: u64,
+) -> rusqlite::Result<Option<EventId>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT event_id FROM seen
+         WHERE body_time = ?1 AND sha256 = ?2 AND source = ?3 AND until_ms > ?4",
+    )?;
+    let time = event.timestamp().unwrap_or(0);
+    let content = event.content();
+    let of: Option<String> = statement
+        .query_row(
+            params![time, content.as_bytes(), event.source().as_str(), integer(now_ms)],
+            |row| row.get(0),
+        )
+        .optional()?;
+    Ok(of.and_then(|id| id.parse().ok()))
+}
+
+pub(super) fn insert_seen(
+    connection: &Connection,
+    accept: &Accept,
+    until_ms: u64,
+) -> rusqlite::Result<()> {
+    let event = &accept.event;
+    let mut statement = connection.prepare_cached(
+        "INSERT OR REPLACE INTO seen (body_time, sha256, source, event_id, until_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?;
+    statement.execute(params![
+        event.timestamp().unwrap_or(0),
+        event.content().as_bytes(),
+        event.source().as_str(),
+        accept.id.to_string(),
+        integer(until_ms),
+    ])?;
+    Ok(())
+}
+
+pub(super) fn insert_event(
+    connection: &Connection,
+    seq: i64,
+    accept: &Accept,
+) -> rusqlite::Result<()> {
+    let event = &accept.event;
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO events (seq, id, source, name, secret, received_at_ms, deliveries, document)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?;
+    statement.execute(params![
+        seq,
+        accept.id.to_string(),
+        event.source().as_str(),
+        event.name(),
+        event.secret(),
+        integer(accept.received_at_ms),
+        accept.deliveries.len() as i64,
+        event.typed().document,
+    ])?;
+    Ok(())
+}
+
+pub(super) fn insert_delivery(
+    connection: &Connection,
+    place: Place<'_>,
+    id: &str,
+    state: &str,
+    entity: Option<&str>,
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO queue (plugin, event, replay, id, state, attempts, forgiven, entity)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?5 = 'running', 0, ?6)",
+    )?;
+    let Place { plugin, key } = place;
+    statement.execute(params![plugin.as_str(), key.event, key.replay, id, state, entity])?;
+    Ok(())
+}
+
+/// A delivery that is given up.
+pub(super) struct Dead<'a> {
+    pub(super) place: Place<'a>,
+    pub(super) id: &'a str,
+    pub(super) attempts: u32,
+    pub(super) reason: DeadReason,
+    pub(super) error: Option<&'a str>,
+}
+
+pub(super) fn insert_dead(
+    connection: &Connection,
+    dead: &Dead<'_>,
+    now_ms: u64,
+) -> rusqlite::Result<()> {
+    // Replaced where a failed commit was in the file after all.
+    let mut statement = connection.prepare_cached(
+        "INSERT OR REPLACE INTO dead_letters
+             (id, plugin, event, replay, attempts, died_at_ms, reason, error)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?;
+    let Place { plugin, key } = dead.place;
+    statement.execute(params![
+        dead.id,
+        plugin.as_str(),
+        key.event,
+        key.replay,
+        dead.attempts,
+        integer(now_ms),
+        dead.reason.code(),
+        dead.error,
+    ])?;
+    Ok(())
+}
+
+pub(super) fn insert_attempt(
+    connection: &Connection,
+    claim: &Claim,
+    attempt: &Attempt,
+    next: Next,
+    log_bytes_max: usize,
+) -> rusqlite::Result<()> {
+    let (outcome, blame, error) = match &attempt.outcome {
+        Outcome::Handled => ("handled", None, None),
+        Outcome::Failed(failure) => {
+            let kind = failure.kind;
+            (kind.code(), Some(kind.blame().code()), Some(failure.message.as_str()))
+        }
+    };
+    let became = match next {
+        Next::Succeeded => "succeeded",
+        Next::Retry { .. } => "waiting",
+        Next::Dead(_) => "dead",
+    };
+    let log = attempt.log.get(..attempt.log.floor_char_boundary(log_bytes_max)).unwrap_or_default();
+    // Replaced where a failed commit was in the file after all.
+    let mut statement = connection.prepare_cached(
+        "INSERT OR REPLACE INTO attempts (event, plugin, replay, number, delivery, digest,
+             generation, started_at_ms, duration_us, outcome, blame, error, log, became)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+    )?;
+    statement.execute(params![
+        claim.key.event,
+        claim.plugin.as_str(),
+        claim.key.replay,
+        claim.attempt,
+        claim.delivery.to_string(),
+        attempt.digest.to_string(),
+        integer(attempt.generation),
+        integer(attempt.started_at_ms),
+        i64::try_from(attempt.duration.as_micros()).unwrap_or(i64::MAX),
+        outcome,
+        blame,
+        error,
+        (!log.is_empty()).then_some(log),
+        became,
+    ])?;
+    Ok(())
+}
+
+/// Takes a delivery out of the queue. Its entity, if it was there and has one.
+pub(super) fn take_out(
+    connection: &Connection,
+    place: Place<'_>,
+) -> rusqlite::Result<Option<Option<String>>> {
+    let mut statement = connection.prepare_cached(
+        "DELETE FROM queue WHERE plugin = ?1 AND event = ?2 AND replay = ?3 RETURNING entity",
+    )?;
+    let Place { plugin, key } = place;
+    statement
+        .query_row(params![plugin.as_str(), key.event, key.replay], |row| row.get(0))
+        .optional()
+}
+
+/// Marks a delivery as running and counts the attempt. False where it is not
+/// there to be run any more.
+pub(super) fn run(connection: &Connection, place: Place<'_>) -> rusqlite::Result<bool> {
+    let mut statement = connection.prepare_cached(
+        "UPDATE queue SET state = 'running', attempts = attempts + 1, due_at_ms = NULL
+         WHERE plugin = ?1 AND event = ?2 AND replay = ?3 AND state IN ('pending', 'waiting')",
+    )?;
+    let Place { plugin, key } = place;
+    Ok(statement.execute(params![plugin.as_str(), key.event, key.replay])? == 1)
+}
+
+/// A delivery is tried again.
+pub(super) fn wait(
+    connection: &Connection,
+    place: Place<'_>,
+    due_at_ms: u64,
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(
+        "UPDATE queue SET state = 'waiting', due_at_ms = ?4
+         WHERE plugin = ?1 AND event = ?2 AND replay = ?3",
+    )?;
+    let Place { plugin, key } = place;
+    statement.execute(params![plugin.as_str(), key.event, key.replay, integer(due_at_ms)])?;
+    Ok(())
+}
+
+/// A delivery that was not begun after all.
+pub(super) fn put_back(
+    connection: &Connection,
+    place: Place<'_>,
+    now_ms: u64,
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(
+        "UPDATE queue SET state = 'waiting', due_at_ms = ?4, attempts = max(attempts - 1, 0)
+         WHERE plugin = ?1 AND event = ?2 AND replay = ?3 AND state = 'running'",
+    )?;
+    let Place { plugin, key } = place;
+    statement.execute(params![plugin.as_str(), key.event, key.replay, integer(now_ms)])?;
+    Ok(())
+}
+
+/// Whether anything about the entity is owed to the plugin.
+pub(super) fn entity_is_open(
+    connection: &Connection,
+    plugin: &str,
+    entity: &str,
+) -> rusqlite::Result<bool> {
+    let mut statement = connection
+        .prepare_cached("SELECT 1 FROM queue WHERE plugin = ?1 AND entity = ?2 LIMIT 1")?;
+    statement.exists(params![plugin, entity])
+}
+
+/// Lets the first delivery about an entity go, where nothing holds it up any
+/// more. Whether there was one to let go.
+pub(super) fn unblock(
+    connection: &Connection,
+    plugin: &str,
+    entity: &str,
+    now_ms: u64,
+) -> rusqlite::Result<bool> {
+    // Both name their index: without, SQLite reads all that is owed to the plugin.
+    let mut open = connection.prepare_cached(
+        "SELECT 1 FROM queue INDEXED BY queue_open
+         WHERE plugin = ?1 AND entity = ?2 AND entity IS NOT NULL AND state <> 'blocked' LIMIT 1",
+    )?;
+    if open.exists(params![plugin, entity])? {
+        return Ok(false);
+    }
+    let mut first = connection.prepare_cached(
+        "SELECT event, replay FROM queue INDEXED BY queue_entity
+         WHERE plugin = ?1 AND entity = ?2 ORDER BY event, replay LIMIT 1",
+    )?;
+    let first: Option<(i64, i64)> = first
+        .query_row(params![plugin, entity], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((event, replay)) = first else { return Ok(false) };
+    let mut statement = connection.prepare_cached(
+        "UPDATE queue SET state = 'waiting', due_at_ms = ?4
+         WHERE plugin = ?1 AND event = ?2 AND replay = ?3",
+    )?;
+    statement.execute(params![plugin, event, replay, integer(now_ms)])?;
+    Ok(true)
+}
+
+/// Deliveries that were read.
+pub(super) struct Read {
+    pub(super) ready: Vec<Ready>,
+    pub(super) unreadable: Vec<Unreadable>,
+    /// The event of the last row that was looked at.
+    pub(super) last_event: i64,
+    /// Whether there are no more.
+    pub(super) complete: bool,
+}
+
+/// A delivery whose event cannot be understood.
+pub(super) struct Unreadable {
+    pub(super) key: Key,
+    pub(super) id: String,
+    pub(super) attempts: u32,
+    pub(super) error: String,
+}
+
+/// Both readers' columns, so that one function can take them.
+macro_rules! read {
+    ($where:literal) => {
+        concat!(
+            "SELECT q.event, q.replay, q.id, q.attempts, q.forgiven,
+                 e.id, e.source, e.name, e.secret, e.received_at_ms, e.document
+             FROM queue q CROSS JOIN events e ON e.seq = q.event ",
+            $where
+        )
+    };
+}
+
+/// Deliveries of a plugin that were never tried, past that event, in order.
+pub(super) fn read_fresh(
+    connection: &Connection,
+    plugin: &PluginName,
+    cursor: i64,
+) -> rusqlite::Result<Read> {
+    let mut statement = connection.prepare_cached(read!(
+        "WHERE q.plugin = ?1 AND q.event > ?2 AND q.state = 'pending'
+         ORDER BY q.event, q.replay LIMIT ?3"
+    ))?;
+    read(statement.query(params![plugin.as_str(), cursor, WINDOW as i64])?)
+}
+
+/// Deliveries of a plugin whose wait is over, longest first.
+pub(super) fn read_due(
+    connection: &Connection,
+    plugin: &PluginName,
+    now_ms: u64,
+) -> rusqlite::Result<Read> {
+    let mut statement = connection.prepare_cached(read!(
+        "WHERE q.plugin = ?1 AND q.due_at_ms <= ?2 AND q.state = 'waiting'
+         ORDER BY q.due_at_ms LIMIT ?3"
+    ))?;
+    read(statement.query(params![plugin.as_str(), integer(now_ms), WINDOW as i64])?)
+}
+
+fn read(mut rows: rusqlite::Rows<'_>) -> rusqlite::Result<Read> {
+    let mut read =
+        Read { ready: Vec::new(), unreadable: Vec::new(), last_event: 0, complete: false };
+    let (mut count, mut bytes) = (0, 0);
+    while count < WINDOW && bytes < WINDOW_BYTES {
+        let Some(row) = rows.next()? else {
+            read.complete = true;
+            break;
+        };
+        count += 1;
+        let key = Key { event: row.get(0)?, replay: row.get(1)? };
+        read.last_event = key.event;
+        match ready(row, key)? {
+            Ok(ready) => {
+                bytes += ready.event.bytes();
+                read.ready.push(ready);
+            }
+            Err(error) => read.unreadable.push(Unreadable {
+                key,
+                id: row.get(2)?,
+                attempts: small(row.get(3)?),
+                error,
+            }),
+        }
+    }
+    Ok(read)
+}
+
+fn ready(row: &Row<'_>, key: Key) -> rusqlite::Result<Result<Ready, String>> {
+    let (id, event_id, source): (String, String, String) = (row.get(2)?, row.get(5)?, row.get(6)?);
+    let stored = |source| {
+        Ok::<_, rusqlite::Error>(Stored {
+            source,
+            name: row.get(7)?,
+            secret: row.get(8)?,
+            document: row.get(10)?,
+        })
+    };
+    let (attempts, forgiven) = (small(row.get(3)?), small(row.get(4)?));
+    let received_at_ms = natural(row.get(9)?);
+    let source = match source.parse() {
+        Ok(source) => source,
+        Err(error) => return Ok(Err(format!("{error}"))),
+    };
+    let event = match Event::restore(stored(source)?) {
+        Ok(event) => event,
+        Err(error) => return Ok(Err(error.to_string())),
+    };
+    Ok(match (id.parse(), event_id.parse()) {
+        (Ok(delivery), Ok(event_id)) => Ok(Ready {
+            key,
+            delivery,
+            event_id,
+            event: Arc::new(event),
+            received_at_ms,
+            attempts,
+            forgiven,
+        }),
+        (Err(error), _) | (_, Err(error)) => Err(error.to_string()),
+    })
+}
+
+/// When the next of a plugin's deliveries that wait is due, after now.
+pub(super) fn next_due(
+    connection: &Connection,
+    plugin: &PluginName,
+    now_ms: u64,
+) -> rusqlite::Result<Option<u64>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT min(due_at_ms) FROM queue
+         WHERE plugin = ?1 AND state = 'waiting' AND due_at_ms > ?2",
+    )?;
+    let due: Option<i64> =
+        statement.query_row(params![plugin.as_str(), integer(now_ms)], |row| row.get(0))?;
+    Ok(due.map(natural))
+}
+
+/// The newest event; 0 where there is none.
+pub(super) fn last_event(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("SELECT coalesce(max(seq), 0) FROM events", [], |row| row.get(0))
+}
+
+/// What is owed to each plugin, and how much of it runs.
+pub(super) fn owed(connection: &Connection) -> rusqlite::Result<Vec<(String, u64, u64)>> {
+    let mut statement = connection
+        .prepare("SELECT plugin, count(*), sum(state = 'running') FROM queue GROUP BY plugin")?;
+    let rows = statement
+        .query_map([], |row| Ok((row.get(0)?, natural(row.get(1)?), natural(row.get(2)?))))?;
+    rows.collect()
+}
+
+/// How many deliveries are owed to a plugin.
+pub(super) fn owed_to(connection: &Connection, plugin: &str) -> rusqlite::Result<u64> {
+    let mut statement =
+        connection.prepare_cached("SELECT count(*) FROM queue WHERE plugin = ?1")?;
+    statement.query_row([plugin], |row| row.get(0).map(natural))
+}
+
+/// A delivery that the file says is running.
+pub(super) struct RunningRow {
+    pub(super) key: Key,
+    id: String,
+    attempts: u32,
+}
+
+pub(super) fn running(
+    connection: &Connection,
+    plugin: &PluginName,
+) -> rusqlite::Result<Vec<RunningRow>> {
+    let mut statement = connection.prepare(
+        "SELECT event, replay, id, attempts FROM queue WHERE plugin = ?1 AND state = 'running'",
+    )?;
+    let rows = statement.query_map([plugin.as_str()], |row| {
+        Ok(RunningRow {
+            key: Key { event: row.get(0)?, replay: row.get(1)? },
+            id: row.get(2)?,
+            attempts: small(row.get(3)?),
+        })
+    })?;
+    rows.collect()
+}
+
+/// A delivery that ran when the last process ended: the attempt counts, and it
+/// is owed again.
+pub(super) fn interrupt(
+    connection: &Connection,
+    place: Place<'_>,
+    row: &RunningRow,
+    now_ms: u64,
+) -> rusqlite::Result<()> {
+    connection.execute(
+        "INSERT OR REPLACE INTO attempts (event, plugin, replay, number, delivery, digest,
+             generation, started_at_ms, duration_us, outcome, blame, error, log, became)
+         VALUES (?1, ?2, ?3, ?4, ?5, '', 0, ?6, 0, 'interrupted', 'host',
+             'hookbox ended during this attempt; the time is that of the next start', NULL,
+             'waiting')",
+        params![
+            row.key.event,
+            place.plugin.as_str(),
+            row.key.replay,
+            row.attempts,
+            row.id,
+            integer(now_ms)
+        ],
+    )?;
+    wait(connection, place, now_ms)
+}
+
+pub(super) fn insert_refused(
+    connection: &Connection,
+    refused: &RefusedRequest,
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO refused (at_ms, peer, source, status, code, bytes, sha256)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?;
+    let (bytes, sha256) = refused.body.map(|(b, digest)| (b as i64, digest.to_string())).unzip();
+    statement.execute(params![
+        integer(refused.at_ms),
+        refused.peer,
+        refused.source,
+        refused.status,
+        refused.code,
+        bytes,
+        sha256,
+    ])?;
+    Ok(())
+}
+
+/// Plugins that are in neither list were deleted.
+pub(super) fn mark_absent(
+    connection: &Connection,
+    live: &[LivePlugin],
+    unloadable: &[PluginName],
+    now_ms: u64,
+) -> rusqlite::Result<()> {
+    let mut names = connection.prepare_cached("SELECT name FROM plugins")?;
+    let names: Vec<String> =
+        names.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    for name in names.iter().filter(|name| !live.iter().any(|p| p.name.as_str() == *name)) {
+        let deleted = !unloadable.iter().any(|p| p.as_str() == name);
+        connection
+            .prepare_cached(
+                "UPDATE plugins SET present = 0, changed_at_ms = ?3, breaker_until_ms = NULL,
+                 deleted_at_ms = CASE WHEN ?2 THEN coalesce(deleted_at_ms, ?3) END
+             WHERE name = ?1 AND (present <> 0 OR (deleted_at_ms IS NULL) = ?2)",
+            )?
+            .execute(params![name, deleted, integer(now_ms)])?;
+    }
+    Ok(())
+}
+
+pub(super) fn mark_live(
+    connection: &Connection,
+    plugin: &LivePlugin,
+    now_ms: u64,
+) -> rusqlite::Result<()> {
+    let asks_for = serde_json::to_string(&plugin.asks_for).unwrap_or_default();
+    connection
+        .prepare_cached(
+            "INSERT INTO plugins (name, digest, asks_for, present, changed_at_ms)
+             VALUES (?1, ?2, ?3, 1, ?4)
+             ON CONFLICT (name) DO UPDATE SET digest = ?2, asks_for = ?3, present = 1,
+                 deleted_at_ms = NULL, changed_at_ms = ?4
+             WHERE digest <> ?2 OR asks_for <> ?3 OR present = 0",
+        )?
+        .execute(params![
+            plugin.name.as_str(),
+            plugin.digest.to_string(),
+            asks_for,
+            integer(now_ms)
+        ])?;
+    Ok(())
+}
+
+pub(super) fn note_breaker(
+    connection: &Connection,
+    plugin: &PluginName,
+    until_ms: Option<u64>,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("UPDATE plugins SET breaker_until_ms = ?2 WHERE name = ?1")?
+        .execute(params![plugin.as_str(), until_ms.map(integer)])?;
+    Ok(())
+}
+
+/// Breakers start closed with each process.
+pub(super) fn forget_breakers(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute(
+        "UPDATE plugins SET breaker_until_ms = NULL WHERE breaker_until_ms IS NOT NULL",
+        [],
+    )?;
+    Ok(())
+}
+
+/// Plugins whose files had not been deleted, with what they ask for.
+pub(super) fn known(connection: &Connection) -> rusqlite::Result<Vec<(String, String)>> {
+    let mut statement =
+        connection.prepare("SELECT name, asks_for FROM plugins WHERE deleted_at_ms IS NULL")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    rows.collect()
+}

@@ -1,0 +1,365 @@
+//! The one thread that writes: takes all that waits, commits it, and tells
+//! everyone what became of it.
+//!
+//! Invariants:
+//! - Nobody is told of anything before it is committed.
+//! - After a failure nothing is accepted until the file was opened again; what
+//!   must not be lost (ends of attempts) waits here for that, bounded by the
+//!   number of workers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::ErrorCode;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+use tracing::{error, info};
+
+use super::inbox::{Inbox, Reply, Taken, Wants};
+use super::journal::{Command, Done, Journal};
+use super::schema::OpenError;
+use super::{unavailable, unix_ms};
+use crate::store::{Claim, Health, RefusedRequest, StoreError};
+
+/// Notes of refused requests are written with whatever else is committed, and
+/// by themselves only this long after the first, so that a flood of bad
+/// requests does not cause a flood of commits.
+const REFUSED_WAIT_MS: u64 = 1_000;
+
+/// A file that failed is opened again after this, then after twice as long each
+/// time, up to the second.
+const REOPEN_FIRST_MS: u64 = 50;
+const REOPEN_MOST_MS: u64 = 2_000;
+
+/// How often to look for what is too old while there is nothing of it.
+const RETAIN_PAUSE_MS: u64 = 10_000;
+
+/// The thread sleeps no longer than this.
+const SLEEP_MAX_MS: u64 = 60_000;
+
+pub(super) struct Writer {
+    journal: Journal,
+    inbox: Arc<Inbox>,
+    answers: Handle,
+    commands: Vec<Command>,
+    replies: Vec<Reply>,
+    wants: Wants,
+    refused: Vec<RefusedRequest>,
+    refused_since_ms: Option<u64>,
+    failing: Option<Failing>,
+    /// After a failure commands are done one by one, so that one which cannot
+    /// be done does not hold up the others for ever.
+    singly: bool,
+    retain_at_ms: u64,
+    closed: bool,
+}
+
+struct Failing {
+    since_ms: u64,
+    /// Whether what is in the file must be doubted, not only that there is room.
+    doubtful: bool,
+    again_at_ms: u64,
+    wait_ms: u64,
+}
+
+/// Tells that the thread is gone, also when it panicked.
+struct Leaving(Arc<Inbox>);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}
+
+impl Writer {
+    pub(super) fn new(journal: Journal, inbox: Arc<Inbox>, answers: Handle) -> Self {
+        Self {
+            journal,
+            inbox,
+            answers,
+            commands: Vec::new(),
+            replies: Vec::new(),
+            wants: Wants::new(),
+            refused: Vec::new(),
+            refused_since_ms: None,
+            failing: None,
+            singly: false,
+            retain_at_ms: 0,
+            closed: false,
+        }
+    }
+
+    pub(super) fn run(mut self) {
+        let _leaving = Leaving(Arc::clone(&self.inbox));
+        loop {
+            let sleep_ms = self.wakes_at_ms().saturating_sub(unix_ms());
+            let taken = self.inbox.take(Duration::from_millis(sleep_ms.min(SLEEP_MAX_MS)));
+            let ended = taken.ended;
+            let now_ms = unix_ms();
+            self.absorb(taken, now_ms);
+            if self.failing.is_some() {
+                self.reopen(now_ms);
+            }
+            if self.failing.is_none() {
+                self.write(now_ms);
+            }
+            if self.failing.is_none() && now_ms >= self.retain_at_ms {
+                self.retain(now_ms);
+            }
+            if self.failing.is_some() {
+                self.refuse();
+            }
+            if ended && (self.commands.is_empty() || self.failing.is_some()) {
+                if !self.commands.is_empty() {
+                    error!(
+                        lost = self.commands.len(),
+                        "results of calls could not be written: these events are handed over again"
+                    );
+                }
+                return;
+            }
+        }
+    }
+
+    fn wakes_at_ms(&self) -> u64 {
+        if let Some(failing) = &self.failing {
+            return failing.again_at_ms;
+        }
+        if !self.commands.is_empty() {
+            return 0;
+        }
+        let refused = self.refused_since_ms.map(|since| since + REFUSED_WAIT_MS);
+        let due = if self.closed { None } else { self.journal.wakes_at_ms() };
+        [refused, due].into_iter().flatten().fold(self.retain_at_ms, u64::min)
+    }
+
+    fn absorb(&mut self, taken: Taken, now_ms: u64) {
+        self.commands.extend(taken.commands);
+        self.replies.extend(taken.replies);
+        for (plugin, reply) in taken.wants {
+            let wants = self.wants.entry(plugin.clone()).or_default();
+            wants.push_back(reply);
+            self.journal.set_wants(&plugin, wants.len());
+        }
+        if !taken.refused.is_empty() {
+            self.refused_since_ms.get_or_insert(now_ms);
+            self.refused.extend(taken.refused);
+        }
+        if taken.closed && !self.closed {
+            self.closed = true;
+            // Dropping them tells the workers.
+            for (plugin, _) in self.wants.drain() {
+                self.journal.set_wants(&plugin, 0);
+            }
+        }
+    }
+
+    fn write(&mut self, now_ms: u64) {
+        let refused_due = self.refused_since_ms.is_some_and(|s| now_ms >= s + REFUSED_WAIT_MS);
+        if !self.refused.is_empty() && (refused_due || !self.commands.is_empty() || self.closed) {
+            self.refused_since_ms = None;
+            for refused in self.refused.drain(..) {
+                self.commands.push(Command::Refused(refused));
+                self.replies.push(Reply::Nobody);
+            }
+        }
+        let commands = std::mem::take(&mut self.commands);
+        let replies = std::mem::take(&mut self.replies);
+        if !self.singly {
+            self.batch(commands, replies, now_ms);
+            return;
+        }
+        let mut rest = commands.into_iter().zip(replies);
+        for (command, reply) in rest.by_ref() {
+            self.batch(vec![command], vec![reply], now_ms);
+            if self.failing.is_some() {
+                break;
+            }
+        }
+        // What came after a failure waits with what failed.
+        for (command, reply) in rest {
+            self.commands.push(command);
+            self.replies.push(reply);
+        }
+        self.singly = self.failing.is_some();
+    }
+
+    /// Does these commands as one.
+    fn batch(&mut self, commands: Vec<Command>, replies: Vec<Reply>, now_ms: u64) {
+        match self.journal.run(&commands, now_ms) {
+            Ok(batch) => {
+                self.inbox.set_owed(self.journal.owed());
+                self.tell(batch.done, replies, batch.claims);
+            }
+            Err(error) => {
+                let alone = commands.len() == 1 && self.singly;
+                self.fail(&error, now_ms);
+                if alone && !is_of_the_disk(&error) {
+                    error!(%error, "a change cannot be written and is given up; this is a mistake in hookbox");
+                    return;
+                }
+                self.commands.extend(commands);
+                self.replies.extend(replies);
+            }
+        }
+    }
+
+    /// Tells all of them by one task: waking each from this thread would cost
+    /// more than the commit.
+    fn tell(&mut self, done: Vec<Done>, replies: Vec<Reply>, claims: Vec<Claim>) {
+        let mut handed: Vec<(oneshot::Sender<Claim>, Claim)> = Vec::with_capacity(claims.len());
+        for claim in claims {
+            let wants = self.wants.entry(claim.plugin.clone()).or_default();
+            match wants.pop_front() {
+                Some(reply) => handed.push((reply, claim)),
+                None => self.give_back(claim),
+            }
+        }
+        if handed.is_empty() && replies.iter().all(|reply| matches!(reply, Reply::Nobody)) {
+            return;
+        }
+        let inbox = Arc::clone(&self.inbox);
+        self.answers.spawn(async move {
+            for (done, reply) in done.into_iter().zip(replies) {
+                answer(done, reply);
+            }
+            for (reply, claim) in handed {
+                if let Err(claim) = reply.send(claim) {
+                    inbox.push(Command::Release(claim), Reply::Nobody);
+                }
+            }
+        });
+    }
+
+    fn give_back(&mut self, claim: Claim) {
+        self.commands.push(Command::Release(claim));
+        self.replies.push(Reply::Nobody);
+    }
+
+    fn fail(&mut self, error: &rusqlite::Error, now_ms: u64) {
+        let doubtful = !matches!(
+            error.sqlite_error_code(),
+            Some(ErrorCode::DiskFull | ErrorCode::ReadOnly | ErrorCode::CannotOpen)
+        );
+        let text = explain(error);
+        error!(error = text, "the journal cannot be written: senders get 503 until it can");
+        self.failing = Some(Failing {
+            since_ms: now_ms,
+            doubtful,
+            again_at_ms: now_ms + REOPEN_FIRST_MS,
+            wait_ms: REOPEN_FIRST_MS,
+        });
+        self.singly = true;
+        self.inbox.set_health(Health::Failing { since_ms: now_ms, error: text });
+    }
+
+    fn reopen(&mut self, now_ms: u64) {
+        let Some(failing) = &mut self.failing else { return };
+        if now_ms < failing.again_at_ms {
+            return;
+        }
+        match self.journal.reopen(failing.doubtful, now_ms) {
+            Ok(()) => {
+                let for_ms = now_ms.saturating_sub(failing.since_ms);
+                info!(for_ms, checked = failing.doubtful, "the journal can be written again");
+                self.failing = None;
+                self.inbox.set_health(Health::Good);
+            }
+            Err(error) => {
+                failing.wait_ms = (failing.wait_ms * 2).min(REOPEN_MOST_MS);
+                failing.again_at_ms = unix_ms() + failing.wait_ms;
+                let since_ms = failing.since_ms;
+                let error = match &error {
+                    OpenError::Sqlite(error) => explain(error),
+                    other => other.to_string(),
+                };
+                self.inbox.set_health(Health::Failing { since_ms, error });
+            }
+        }
+    }
+
+    /// While nothing can be written: answers those who wait, and keeps what must
+    /// not be lost.
+    fn refuse(&mut self) {
+        self.refused.clear();
+        self.refused_since_ms = None;
+        let commands = std::mem::take(&mut self.commands);
+        let replies = std::mem::take(&mut self.replies);
+        for (command, reply) in commands.into_iter().zip(replies) {
+            match reply {
+                Reply::Accept(reply) => {
+                    let _gone = reply.send(Err(StoreError::Unwritable));
+                }
+                Reply::Operate(reply) => {
+                    let _gone = reply.send(Err(unavailable(&StoreError::Unwritable)));
+                }
+                Reply::Settle(_) | Reply::Nobody => {
+                    if !matches!(command, Command::Refused(_)) {
+                        self.commands.push(command);
+                        self.replies.push(reply);
+                    }
+                }
+            }
+        }
+    }
+
+    fn retain(&mut self, now_ms: u64) {
+        match self.journal.retain(now_ms) {
+            Ok(true) => self.retain_at_ms = now_ms,
+            Ok(false) => self.retain_at_ms = now_ms + RETAIN_PAUSE_MS,
+            Err(error) => self.fail(&error, now_ms),
+        }
+    }
+}
+
+fn answer(done: Done, reply: Reply) {
+    // Who waited may have gone.
+    match (done, reply) {
+        (Done::Accept(result), Reply::Accept(reply)) => {
+            let _gone = reply.send(result);
+        }
+        (Done::Settle(settled), Reply::Settle(reply)) => {
+            let _gone = reply.send(settled);
+        }
+        (Done::Operate(result), Reply::Operate(reply)) => {
+            let _gone = reply.send(result);
+        }
+        _ => {}
+    }
+}
+
+/// Whether the disk is to blame, and not what was to be written.
+fn is_of_the_disk(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::DiskFull
+                | ErrorCode::ReadOnly
+                | ErrorCode::CannotOpen
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::DatabaseCorrupt
+                | ErrorCode::NotADatabase
+                | ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::OutOfMemory
+                | ErrorCode::PermissionDenied
+                | ErrorCode::FileLockingProtocolFailed
+        )
+    )
+}
+
+/// What is wrong, and what to do.
+fn explain(error: &rusqlite::Error) -> String {
+    let what_to_do = match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => "make room on the disk of server.data_dir",
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+            "make server.data_dir writable"
+        }
+        Some(ErrorCode::SystemIoFailure) => "look for the disk's errors in the system's log",
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            "the file is damaged: restore it from a backup"
+        }
+        _ => return error.to_string(),
+    };
+    format!("{error}: {what_to_do}")
+}
