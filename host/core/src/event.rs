@@ -2,9 +2,10 @@
 //! what a journal kept of one: [`Stored`] → [`Event`].
 
 use crate::ids::{Digest, SourceName};
+use crate::json;
 use crate::targetvideo;
 use crate::targetvideo::entity::{Entity, entity};
-use crate::verify::{Refusal, Verified};
+use crate::verify::{Parts, Refusal, Verified};
 
 /// One event. It can be made only from a [`Verified`] body, or from what was
 /// [`Stored`] of an event that was.
@@ -37,13 +38,9 @@ impl Event {
     /// # Errors
     /// [`Refusal::TooDeep`], and [`Refusal::NotJson`] for a lone surrogate.
     pub fn decode(verified: Verified) -> Result<Self, Refusal> {
-        let typed = targetvideo::decode(verified.name(), verified.document())?;
-        Ok(Self {
-            source: verified.source().clone(),
-            secret: verified.secret().to_owned(),
-            content: verified.content(),
-            typed,
-        })
+        let Parts { source, secret, document, name, content } = verified.into_parts();
+        let typed = targetvideo::decode(name, document)?;
+        Ok(Self { source, secret, content, typed })
     }
 
     /// Types a document again that was verified before it was stored. The event
@@ -55,13 +52,11 @@ impl Event {
     /// other bounds stored it. Damage that leaves it JSON shows only in
     /// [`Event::content`], which is computed anew.
     pub fn restore(stored: Stored) -> Result<Self, Refusal> {
-        let typed = targetvideo::decode(&stored.name, &stored.document)?;
-        Ok(Self {
-            source: stored.source,
-            secret: stored.secret,
-            content: Digest::of(stored.document.as_bytes()),
-            typed,
-        })
+        let Stored { source, secret, document, name } = stored;
+        json::check(&document)?;
+        let content = Digest::of(document.as_bytes());
+        let typed = targetvideo::decode(name, document)?;
+        Ok(Self { source, secret, content, typed })
     }
 
     /// The source that it came through.

@@ -1,9 +1,10 @@
 //! JSON that keeps what was written: members in order, duplicates, and the
 //! digits of numbers.
 //!
-//! Grammar is `serde_json`'s (RFC 8259). Each level is taken as raw text and
-//! split into its members, so a text of n bytes and d levels costs at most
-//! n·d steps, with d bounded by [`NESTING_MAX`].
+//! Grammar is `serde_json`'s (RFC 8259): it looks through each text once, and
+//! finds every mistake but those within strings. Only a text that it found to be
+//! valid is then split, in one pass, by [`Split`], which needs to know no more
+//! of JSON than where strings end.
 //!
 //! Not here: any knowledge of what the members mean.
 
@@ -40,8 +41,7 @@ pub enum JsonError {
     TooDeep,
 }
 
-/// The error of a text that was found to be valid once, when it is split
-/// further: only its strings can still be wrong.
+/// The error of a string of a text that was found to be valid.
 fn inner(_: serde_json::Error) -> JsonError {
     JsonError::LoneSurrogate
 }
@@ -80,6 +80,14 @@ fn text_of(quoted: &str) -> Result<Cow<'_, str>, JsonError> {
     } else {
         Ok(Cow::Borrowed(plain))
     }
+}
+
+/// Whether a text is JSON.
+///
+/// # Errors
+/// [`JsonError::Syntax`].
+pub fn check(text: &str) -> Result<(), JsonError> {
+    serde_json::from_str::<&RawValue>(text).map(|_| ()).map_err(|error| syntax(&error))
 }
 
 /// One member of a body's top level, and where it stands.
@@ -170,6 +178,129 @@ pub enum Value<'a> {
     Object(Vec<(Cow<'a, str>, Node<'a>)>),
 }
 
+/// Splits a valid text.
+struct Split<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Split<'a> {
+    fn wrong(&self) -> JsonError {
+        JsonError::Syntax { line: 1, column: self.at + 1 }
+    }
+
+    fn next(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    /// White space by RFC 8259, section 2.
+    fn space(&mut self) {
+        while matches!(self.next(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.at += 1;
+        }
+    }
+
+    /// Whether that byte is next, past white space; then it is passed.
+    fn passes(&mut self, byte: u8) -> bool {
+        self.space();
+        let passes = self.next() == Some(byte);
+        self.at += usize::from(passes);
+        passes
+    }
+
+    fn since(&self, begin: usize) -> &'a str {
+        self.text.get(begin..self.at).unwrap_or_default()
+    }
+
+    fn node(&mut self, level: usize) -> Result<Node<'a>, JsonError> {
+        self.space();
+        let begin = self.at;
+        let first = self.next().ok_or_else(|| self.wrong())?;
+        if matches!(first, b'{' | b'[') && level > NESTING_MAX {
+            return Err(JsonError::TooDeep);
+        }
+        let value = match first {
+            b'{' => Value::Object(self.members(level)?),
+            b'[' => Value::Array(self.items(level)?),
+            b'"' => Value::String(self.string()?),
+            _ => {
+                while !matches!(
+                    self.next(),
+                    None | Some(b',' | b']' | b'}' | b' ' | b'\t' | b'\n' | b'\r')
+                ) {
+                    self.at += 1;
+                }
+                match first {
+                    b't' => Value::Bool(true),
+                    b'f' => Value::Bool(false),
+                    b'n' => Value::Null,
+                    _ => Value::Number,
+                }
+            }
+        };
+        Ok(Node { raw: self.since(begin), value, taken: Cell::new(false) })
+    }
+
+    fn members(&mut self, level: usize) -> Result<Vec<(Cow<'a, str>, Node<'a>)>, JsonError> {
+        self.at += 1;
+        let mut members = Vec::new();
+        if self.passes(b'}') {
+            return Ok(members);
+        }
+        loop {
+            self.space();
+            let name = self.string()?;
+            if !self.passes(b':') {
+                return Err(self.wrong());
+            }
+            members.push((name, self.node(level + 1)?));
+            if self.passes(b'}') {
+                return Ok(members);
+            }
+            if !self.passes(b',') {
+                return Err(self.wrong());
+            }
+        }
+    }
+
+    fn items(&mut self, level: usize) -> Result<Vec<Node<'a>>, JsonError> {
+        self.at += 1;
+        let mut items = Vec::new();
+        if self.passes(b']') {
+            return Ok(items);
+        }
+        loop {
+            items.push(self.node(level + 1)?);
+            if self.passes(b']') {
+                return Ok(items);
+            }
+            if !self.passes(b',') {
+                return Err(self.wrong());
+            }
+        }
+    }
+
+    /// A string, unescaped. Bytes of characters beyond ASCII never look like a
+    /// quote or a backslash in UTF-8.
+    fn string(&mut self) -> Result<Cow<'a, str>, JsonError> {
+        let begin = self.at;
+        if self.next() != Some(b'"') {
+            return Err(self.wrong());
+        }
+        self.at += 1;
+        loop {
+            match self.next() {
+                Some(b'"') => break,
+                Some(b'\\') => self.at += 2,
+                Some(_) => self.at += 1,
+                None => return Err(self.wrong()),
+            }
+        }
+        self.at += 1;
+        text_of(self.since(begin))
+    }
+}
+
 /// What leaves may still take.
 struct Left {
     bytes: usize,
@@ -182,50 +313,20 @@ impl<'a> Node<'a> {
     /// # Errors
     /// All of [`JsonError`] but [`JsonError::NotAnObject`].
     pub fn parse(text: &'a str) -> Result<Self, JsonError> {
-        // White space by RFC 8259, section 2.
-        let text = text.trim_matches([' ', '\t', '\n', '\r']);
-        if text.starts_with(['{', '[']) {
-            return Self::read(text, 1, |error| syntax(&error));
-        }
-        let scalar: &RawValue = serde_json::from_str(text).map_err(|e| syntax(&e))?;
-        Self::read(scalar.get(), 1, inner)
+        check(text)?;
+        Self::parse_valid(text)
     }
 
-    /// `error`: what an error in splitting this text means. Splitting it finds
-    /// every mistake in it but those within strings.
-    fn read(
-        text: &'a str,
-        level: usize,
-        error: fn(serde_json::Error) -> JsonError,
-    ) -> Result<Self, JsonError> {
-        let container = text.starts_with(['{', '[']);
-        if container && level > NESTING_MAX {
-            return Err(JsonError::TooDeep);
-        }
-        let value = match text.as_bytes().first() {
-            Some(b'{') => {
-                let members: Members<'a> = serde_json::from_str(text).map_err(error)?;
-                let mut read = Vec::with_capacity(members.0.len());
-                for (name, value) in members.0 {
-                    read.push((text_of(name.get())?, Self::read(value.get(), level + 1, inner)?));
-                }
-                Value::Object(read)
-            }
-            Some(b'[') => {
-                let items: Vec<&'a RawValue> = serde_json::from_str(text).map_err(error)?;
-                let mut read = Vec::with_capacity(items.len());
-                for item in items {
-                    read.push(Self::read(item.get(), level + 1, inner)?);
-                }
-                Value::Array(read)
-            }
-            Some(b'"') => Value::String(text_of(text)?),
-            Some(b't') => Value::Bool(true),
-            Some(b'f') => Value::Bool(false),
-            Some(b'n') => Value::Null,
-            _ => Value::Number,
-        };
-        Ok(Self { raw: text, value, taken: Cell::new(false) })
+    /// Reads a text that is known to be JSON. What it makes of another is a
+    /// [`JsonError::Syntax`] or nonsense, and no more than that.
+    ///
+    /// # Errors
+    /// As [`Node::parse`].
+    pub fn parse_valid(text: &'a str) -> Result<Self, JsonError> {
+        let mut split = Split { text, at: 0 };
+        let node = split.node(1)?;
+        split.space();
+        if split.at == text.len() { Ok(node) } else { Err(split.wrong()) }
     }
 
     /// The member of that name; where the name stands twice, the last one, as

@@ -158,7 +158,22 @@ pub struct Verified {
     content: Digest,
 }
 
+/// What a [`Verified`] is made of.
+pub(crate) struct Parts {
+    pub(crate) source: SourceName,
+    pub(crate) secret: String,
+    pub(crate) document: String,
+    pub(crate) name: String,
+    pub(crate) content: Digest,
+}
+
 impl Verified {
+    /// Takes it apart, so that nothing has to be copied.
+    pub(crate) fn into_parts(self) -> Parts {
+        let Self { source, secret, document, name, content } = self;
+        Parts { source, secret, document, name, content }
+    }
+
     /// The source that it came through.
     pub fn source(&self) -> &SourceName {
         &self.source

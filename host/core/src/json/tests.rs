@@ -57,3 +57,29 @@ fn long_names_over_many_leaves_do_not_multiply_the_text() {
     assert!(bytes < 6 * text.len(), "{bytes} bytes of {}", text.len());
     assert_eq!(found.len(), 1, "the array stands whole");
 }
+
+#[test]
+fn white_space_may_stand_wherever_the_grammar_has_it() {
+    let text = " { \"a\" : [ 1 , \t{ } ,\n[ ] , \"x\\\"]\" ] ,\r\n \"b\":true } ";
+    let expected =
+        [("/a/0", "1"), ("/a/1", "{ }"), ("/a/2", "[ ]"), ("/a/3", r#""x\"]""#), ("/b", "true")];
+    let found = leaves(text, usize::MAX);
+    assert_eq!(found.iter().map(|(p, j)| (&**p, &**j)).collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn a_text_that_is_no_json_is_an_error_or_nonsense_and_no_more() {
+    let text = r#"{"a":[1,{"b":"c\"\u00e9"},null,-1.5e3],"ä":false}"#;
+    for cut in (0..text.len()).filter(|cut| text.is_char_boundary(*cut)) {
+        let (before, after) = text.split_at(cut);
+        assert!(Node::parse(before).is_err());
+        for broken in [
+            before.to_owned(),
+            after.to_owned(),
+            format!("{before}\\ä{after}"),
+            format!("{after}{before}"),
+        ] {
+            let _either_is_fine = Node::parse_valid(&broken);
+        }
+    }
+}

@@ -167,30 +167,33 @@ records! {
     }
 }
 
-/// Types a document. `name` is the value of its member `event`.
+/// Types a document that is known to be JSON. `name` is the value of its member
+/// `event`.
 ///
 /// # Errors
-/// [`Refusal::TooDeep`], and [`Refusal::NotJson`] for what is not JSON text.
-pub fn decode(name: &str, document: &str) -> Result<Event, Refusal> {
-    let root = Node::parse(document)?;
+/// [`Refusal::TooDeep`], and [`Refusal::NotJson`] for a lone surrogate.
+pub fn decode(name: String, document: String) -> Result<Event, Refusal> {
+    let root = Node::parse_valid(&document)?;
     let top = |key| [root.get(key)].into_iter().flatten();
     if let Some(event) = root.get("event") {
         event.take();
     }
     let mut event = Event {
-        name: name.to_owned(),
-        payload: fields::payload(name, &root),
+        payload: fields::payload(&name, &root),
+        name,
         scope: read::first(top("scope"), read::text),
         method: read::first(top("method"), read::text),
         api: read::first(top("api"), read::flag),
         timestamp: read::first(top("timestamp"), read::integer),
         extra: Vec::new(),
-        document: document.to_owned(),
+        document: String::new(),
     };
     let budget = EXTRA_FACTOR * document.len() + EXTRA_BYTES;
     root.leaves(budget, &mut |pointer, json| {
         event.extra.push(Member { pointer: pointer.to_owned(), json: json.to_owned() });
     });
+    drop(root);
+    event.document = document;
     Ok(event)
 }
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::targetvideo::{decode, samples};
 
 fn about(name: &str, body: &str) -> Option<String> {
-    entity(&decode(name, body).expect(body)).map(|entity| entity.to_string())
+    entity(&decode(name.to_owned(), body.to_owned()).expect(body)).map(|entity| entity.to_string())
 }
 
 #[test]
@@ -86,7 +86,9 @@ fn an_id_that_is_too_long_is_known_by_its_digest() {
 
 #[test]
 fn a_kind_and_an_id_can_be_told_apart() {
-    let event = decode("edit_playlist", r#"{"data":{"Playlist":{"id":"a:b"}}}"#).expect("JSON");
+    let event =
+        decode("edit_playlist".to_owned(), r#"{"data":{"Playlist":{"id":"a:b"}}}"#.to_owned())
+            .expect("JSON");
     let entity = entity(&event).expect("an entity");
     assert_eq!((entity.kind(), entity.id()), (EntityKind::Playlist, "a:b"));
 }
