@@ -27,6 +27,18 @@ const ROUNDS: usize = 3;
 /// The verb with which this program runs the baseline.
 pub(crate) const BARE_VERB: &str = "bare-server";
 
+/// Log lines of each request would measure who reads them.
+pub(crate) const CONFIG: &str = r#"[server]
+listen = "127.0.0.1:0"
+[plugin_defaults]
+backlog_max = 10000000
+[log]
+level = "info,guest=off,hookbox::pipeline=off,hookbox::pipeline::server=info"
+[[source]]
+name = "main"
+secrets = [{ name = "bench", value = "your_secret_key" }]
+"#;
+
 /// What one round measured.
 #[derive(Clone, Copy)]
 struct Round {
@@ -52,7 +64,7 @@ pub(crate) fn accept(connections: usize, seconds: u64) -> Result<()> {
     let components = guests::build()?;
     run(cargo().args(["build", "--quiet", "--release", "--package", "hookbox"]))?;
     let program = target().join("release/hookbox");
-    let load = Load { connections, duration: Duration::from_secs(seconds) };
+    let load = Load { connections, duration: Duration::from_secs(seconds), requests_max: u64::MAX };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
 
     let (mut bare, mut alone, mut plugin) = (Vec::new(), Vec::new(), Vec::new());
@@ -94,12 +106,25 @@ fn show(name: &str, round: Round, bare: Round) {
     );
 }
 
-struct Load {
+pub(crate) struct Load {
     connections: usize,
     duration: Duration,
+    /// Requests in all.
+    requests_max: u64,
 }
 
 impl Load {
+    /// That many requests, however long they take.
+    pub(crate) fn new(connections: usize, requests_max: u64) -> Self {
+        Self { connections, duration: Duration::from_secs(3_600), requests_max }
+    }
+
+    /// Sends them, and returns how many were answered.
+    pub(crate) async fn send(&self, address: SocketAddr) -> Result<usize> {
+        let body = guests::sample("sd_encoded")?;
+        Ok(self.burst(address, &body, &Arc::default(), self.duration).await?.len())
+    }
+
     fn on_bare(&self, runtime: &Runtime) -> Result<Round> {
         let mut child = Command::new(std::env::current_exe()?)
             .arg(BARE_VERB)
@@ -128,16 +153,7 @@ impl Load {
             fs::copy(plugin, folder.path().join("plugins/audit-log.wasm"))?;
         }
         let config = folder.path().join("hookbox.toml");
-        // Log lines of each request would measure who reads them. The queue takes
-        // all: what is measured is accepting, while plugins work it off.
-        fs::write(
-            &config,
-            "[server]\nlisten = \"127.0.0.1:0\"\n\
-             [queue]\ndeliveries_max = 10000000\nbytes_max = 16000000000\n\
-             [plugin_defaults]\nbacklog_max = 10000000\nbacklog_bytes_max = 16000000000\n\
-             [log]\nlevel = \"info,guest=off,hookbox::pipeline=off,hookbox::pipeline::server=info\"\n\
-             [[source]]\nname = \"main\"\nsecrets = [{ name = \"bench\", value = \"your_secret_key\" }]\n",
-        )?;
+        fs::write(&config, CONFIG)?;
         let server = Server::start(program, &config)?;
         let line = server.until("listening for webhooks at /hooks/<source>", |_| {})?;
         let address = text(&line, "address").trim_start_matches("http://").parse()?;
@@ -178,7 +194,13 @@ impl Load {
         let until = Instant::now() + duration;
         let mut senders = tokio::task::JoinSet::new();
         for _ in 0..self.connections {
-            senders.spawn(sender(address, body.to_owned(), Arc::clone(counter), until));
+            senders.spawn(sender(
+                address,
+                body.to_owned(),
+                Arc::clone(counter),
+                until,
+                self.requests_max,
+            ));
         }
         let mut latencies = Vec::new();
         while let Some(sender) = senders.join_next().await {
@@ -195,6 +217,7 @@ async fn sender(
     body: String,
     counter: Arc<AtomicU64>,
     until: Instant,
+    requests_max: u64,
 ) -> Result<Vec<Duration>> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
@@ -203,7 +226,11 @@ async fn sender(
     tokio::spawn(connection);
     let mut latencies = Vec::new();
     while Instant::now() < until {
-        let number = 1_700_000_000 + counter.fetch_add(1, Ordering::Relaxed);
+        let number = counter.fetch_add(1, Ordering::Relaxed);
+        if number >= requests_max {
+            break;
+        }
+        let number = 1_700_000_000 + number;
         let body = body.replace("1614908944", &number.to_string());
         let request = Request::post("/hooks/main")
             .header("host", "bench")

@@ -6,6 +6,7 @@
 mod bench;
 mod demo;
 mod guests;
+mod recovery;
 mod server;
 mod test;
 
@@ -52,6 +53,12 @@ enum Bench {
         #[arg(long, default_value_t = 4)]
         seconds: u64,
     },
+    /// A start with very many events owed from before: time, memory, rate
+    Recovery {
+        /// Events
+        #[arg(long, default_value_t = 1_000_000)]
+        events: u64,
+    },
 }
 
 fn main() -> Result<()> {
@@ -59,6 +66,7 @@ fn main() -> Result<()> {
         Verb::Demo { once } => demo::run(once),
         Verb::Test => test::run_all(),
         Verb::Bench(Bench::Accept { connections, seconds }) => bench::accept(connections, seconds),
+        Verb::Bench(Bench::Recovery { events }) => recovery::recovery(events),
         Verb::BareServer => bench::bare_server(),
         Verb::Guests => {
             let components = guests::build()?;

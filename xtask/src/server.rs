@@ -50,6 +50,14 @@ impl Server {
         &self.child
     }
 
+    /// A figure of its memory in bytes, such as `VmRSS:` (`/proc/<pid>/status`).
+    pub(crate) fn memory(&self, name: &str) -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find(|line| line.starts_with(name)).context("its memory")?;
+        let kib: String = line.chars().filter(char::is_ascii_digit).collect();
+        Ok(kib.parse::<u64>()? * 1024)
+    }
+
     /// The next log line.
     pub(crate) fn line(&self) -> Result<Value> {
         self.lines.recv_timeout(PATIENCE).context("the server is silent or has ended")

@@ -202,14 +202,15 @@ fn notes(delivery: &DeliverySummary) -> Vec<String> {
 
 fn show_attempt(attempt: &AttemptRecord, out: &mut impl std::io::Write) -> std::io::Result<()> {
     let AttemptRecord { plugin, number, outcome, became, digest, generation, .. } = attempt;
-    writeln!(
-        out,
-        "  {}  {plugin} #{number}: {outcome} after {}, then {became}",
-        time(attempt.started_at_ms),
-        milliseconds(attempt.duration_us),
-    )?;
-    let digest: String = digest.chars().take(12).collect();
-    writeln!(out, "    delivery {}, code {digest}, generation {generation}", attempt.delivery)?;
+    write!(out, "  {}  {plugin} #{number}: {outcome}", time(attempt.started_at_ms))?;
+    // Of one that was cut off with the process no more is known.
+    if digest.is_empty() {
+        writeln!(out, ", then {became}\n    delivery {}", attempt.delivery)?;
+    } else {
+        let digest: String = digest.chars().take(12).collect();
+        writeln!(out, " after {}, then {became}", milliseconds(attempt.duration_us))?;
+        writeln!(out, "    delivery {}, code {digest}, generation {generation}", attempt.delivery)?;
+    }
     if let Some(error) = &attempt.error {
         let blame = attempt.blame.as_ref().map(|blame| format!(" ({blame})")).unwrap_or_default();
         for (index, text) in lines(error).enumerate() {

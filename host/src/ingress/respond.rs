@@ -39,6 +39,8 @@ pub enum Answer {
     Refused(Refusal),
     /// No room; to be tried again.
     Busy,
+    /// Too much is owed to plugins; to be tried again.
+    Full,
     /// It cannot be made durable; to be tried again.
     Unwritable,
     /// The server is ending; to be tried again.
@@ -58,7 +60,9 @@ impl Answer {
                 StatusCode::UNAUTHORIZED
             }
             Self::BodyBroken | Self::Refused(_) => StatusCode::BAD_REQUEST,
-            Self::Busy | Self::Unwritable | Self::Ending => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::Full | Self::Unwritable | Self::Ending => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         }
     }
 
@@ -73,6 +77,7 @@ impl Answer {
             Self::BodyBroken => "body-broken",
             Self::Refused(refusal) => refusal.code(),
             Self::Busy => "busy",
+            Self::Full => "too-much-owed",
             Self::Unwritable => "unwritable",
             Self::Ending => "ending",
         }
@@ -90,6 +95,7 @@ impl Answer {
             Self::BodyBroken => "the body broke off".to_owned(),
             Self::Refused(refusal) => refusal.to_string(),
             Self::Busy => "too many events wait; try again later".to_owned(),
+            Self::Full => "too many events wait for plugins; try again later".to_owned(),
             Self::Unwritable => "events cannot be stored now; try again later".to_owned(),
             Self::Ending => "the server is ending; try again later".to_owned(),
         }

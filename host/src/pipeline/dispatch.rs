@@ -195,7 +195,7 @@ fn tell(plugin: &Plugin, claim: &Claim, attempt: &Attempt) {
             plugin = %plugin.name, %digest, generation = plugin.since, event = %claim.event_id,
             name, delivery = %claim.delivery, attempt = claim.attempt, duration_us, "handled"
         ),
-        Outcome::Failed(failure) => error!(
+        Outcome::Failed(failure) => warn!(
             plugin = %plugin.name, %digest, generation = plugin.since, event = %claim.event_id,
             name, delivery = %claim.delivery, attempt = claim.attempt, duration_us,
             failure = %failure.kind,

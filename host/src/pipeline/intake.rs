@@ -63,7 +63,8 @@ impl<S: Store> Intake<S> {
             deliveries,
         };
         let accepted = self.store.accept(accept).await.map_err(|error| match error {
-            StoreError::Full => Answer::Busy,
+            StoreError::Full => Answer::Full,
+            StoreError::Crowded => Answer::Busy,
             StoreError::Unwritable => Answer::Unwritable,
             StoreError::Closed => Answer::Ending,
         })?;
@@ -99,11 +100,12 @@ impl<S: Store> Intake<S> {
         warn!(%peer, source, status, code, "refused");
         self.store.refused(RefusedRequest {
             at_ms: unix_ms(),
-            peer: peer.to_string(),
+            peer: peer.ip().to_string(),
             source,
             status,
             code,
-            body: body.map(|body| (body.len(), Digest::of(body))),
+            bytes: body.map(<[u8]>::len),
+            digest: body.filter(|_| !may_hold_a_secret(answer)).map(Digest::of),
         });
     }
 }
@@ -135,6 +137,16 @@ impl<S: Store> Receive for Intake<S> {
     fn refused(&self, source: &str, peer: SocketAddr, answer: &Answer) {
         self.note(source, peer, answer, None);
     }
+}
+
+/// Whether a body that was refused so may hold a right secret all the same.
+fn may_hold_a_secret(answer: &Answer) -> bool {
+    !matches!(
+        answer,
+        Answer::Refused(
+            Refusal::SecretMissing | Refusal::SecretWrong | Refusal::NotAnObject
+        )
+    )
 }
 
 fn random() -> Result<[u8; 10], Answer> {

@@ -178,7 +178,7 @@ async fn finish(store: Arc<SqliteStore>) -> anyhow::Result<()> {
     tokio::task::spawn_blocking(move || ending.end()).await?;
     let owed = store.owed();
     if owed == 0 {
-        info!("ended; every accepted event was handed over");
+        info!("ended; nothing is owed");
     } else {
         info!(owed, "ended; what is still owed is in the journal, and goes on at the next start");
     }

@@ -145,8 +145,11 @@ pub struct RefusedRequest {
     pub status: u16,
     /// The reason's stable code.
     pub code: &'static str,
-    /// Length and digest of its body, where that was read.
-    pub body: Option<(usize, Digest)>,
+    /// Length of its body, where that was read.
+    pub bytes: Option<usize>,
+    /// The body's digest, unless it may hold a right secret, which could be
+    /// guessed from it.
+    pub digest: Option<Digest>,
 }
 
 /// A plugin that is live, as the store needs to know it.
@@ -200,9 +203,12 @@ pub enum Health {
 /// Why an event was not accepted. The sender should try again later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// Too much is owed, or too many webhooks wait to be committed.
-    #[error("too many events wait")]
+    /// More deliveries are owed than may be.
+    #[error("too many deliveries are owed")]
     Full,
+    /// More webhooks wait to be committed than may.
+    #[error("too many events wait to be committed")]
+    Crowded,
     /// It could not be committed.
     #[error("the journal cannot be written")]
     Unwritable,

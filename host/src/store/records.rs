@@ -291,7 +291,7 @@ pub struct Report {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("{message}")]
 pub struct RequestError {
-    /// For programs; stable: `not-found`, `invalid`, `busy`, `unavailable`.
+    /// For programs; stable: `not-found`, `invalid`, `unavailable`.
     pub code: String,
     /// For people: what is wrong, and what to do.
     pub message: String,

@@ -356,6 +356,8 @@ impl Thread {
         }
         let now = if self.registry.has(name) {
             "the code that was live goes on"
+        } else if self.registry.unloadable().contains(name) {
+            "nothing is live under this name; events for it wait until a file loads"
         } else {
             "nothing is live under this name"
         };

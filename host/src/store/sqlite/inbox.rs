@@ -65,6 +65,9 @@ struct State {
     gone: bool,
     /// Whether the writer sleeps, so that it has to be woken.
     sleeping: bool,
+    /// Whether the writer was told that it is closed. It must be soon: workers
+    /// wait for their claims until it drops these.
+    told_closed: bool,
 }
 
 impl Inbox {
@@ -108,7 +111,7 @@ impl Inbox {
         if state.accepts >= self.waiting.count_max
             || (state.accepts > 0 && state.accept_bytes + bytes > self.waiting.bytes_max)
         {
-            return Err(StoreError::Full);
+            return Err(StoreError::Crowded);
         }
         state.accepts += 1;
         state.accept_bytes += bytes;
@@ -156,6 +159,7 @@ impl Inbox {
             taken.commands.is_empty()
                 && taken.wants.is_empty()
                 && taken.refused.is_empty()
+                && (!taken.closed || state.told_closed)
                 && !taken.ended
         };
         if nothing(&state) && !sleep.is_zero() {
@@ -167,6 +171,7 @@ impl Inbox {
         state.accepts = 0;
         state.accept_bytes = 0;
         let (closed, ended) = (state.taken.closed, state.taken.ended);
+        state.told_closed = closed;
         let empty = Taken { closed, ended, ..Taken::default() };
         std::mem::replace(&mut state.taken, empty)
     }
@@ -208,5 +213,28 @@ impl Inbox {
 
     pub(super) fn is_gone(&self) -> bool {
         self.state().gone
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn a_writer_that_was_at_work_when_it_was_closed_does_not_sleep_first() {
+        let inbox = Inbox::new(Waiting { count_max: 1, bytes_max: 1 });
+        inbox.close();
+        let before = Instant::now();
+        assert!(inbox.take(LONG).closed);
+        assert!(before.elapsed() < LONG);
+        // It is told once, and then sleeps again.
+        let nap = Duration::from_millis(20);
+        let before = Instant::now();
+        assert!(inbox.take(nap).closed);
+        assert!(before.elapsed() >= nap / 2);
     }
 }

@@ -19,7 +19,7 @@ use hookbox_core::ids::PluginName;
 use hookbox_core::outcome::Outcome;
 use hookbox_core::retry::{DeadReason, Next};
 use rusqlite::Connection;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::lanes::{Lane, Ready, Running};
 use super::operate;
@@ -368,6 +368,7 @@ impl Journal {
         )?;
         let settled = match next {
             Next::Retry { at_ms } => {
+                let at_ms = at_ms.max(after_this_batch(now_ms));
                 lane.waits_until(at_ms);
                 rows::wait(&self.connection, place, at_ms)?;
                 Settled::Waiting { until_ms: at_ms }
@@ -414,8 +415,9 @@ impl Journal {
         if let Some(permit) = lane.running.get_mut(&claim.key).and_then(|r| r.permit.take()) {
             lane.breaker.give_back(permit);
         }
-        lane.waits_until(now_ms);
-        rows::put_back(&self.connection, Place { plugin: &claim.plugin, key: claim.key }, now_ms)?;
+        let at_ms = after_this_batch(now_ms);
+        lane.waits_until(at_ms);
+        rows::put_back(&self.connection, Place { plugin: &claim.plugin, key: claim.key }, at_ms)?;
         self.ended.push((claim.plugin.clone(), claim.key));
         Ok(())
     }
@@ -518,6 +520,12 @@ impl Journal {
             // Its last attempt ended with the process.
             return self.give_up(place, &ready, DeadReason::AttemptsExhausted, now_ms);
         }
+        // After a failed commit that was in the file after all, one can stand there
+        // as waiting whose end is still to be written again.
+        if self.lane(name).running.contains_key(&ready.key) {
+            self.lane(name).waits_until(after_this_batch(now_ms));
+            return Ok(());
+        }
         // An operator may have taken it away since it was read.
         if !rows::run(&self.connection, place)? {
             return Ok(());
@@ -543,7 +551,11 @@ impl Journal {
             let error = Some("hookbox ended during its last attempt");
             let dead = Dead { place, id: &id, attempts: ready.attempts, reason, error };
             rows::insert_dead(&self.connection, &dead, now_ms)?;
-            warn!(plugin = %place.plugin, event = %ready.event_id, delivery = %ready.delivery, reason = reason.code(), "dead");
+            error!(
+                plugin = %place.plugin, event = %ready.event_id, delivery = %ready.delivery,
+                reason = reason.code(), error,
+                "dead: the delivery is given up; `hookbox dead list` shows it"
+            );
         }
         Ok(())
     }
@@ -605,7 +617,10 @@ impl Journal {
                 let error = Some(row.error.as_str());
                 let dead = Dead { place, id: &row.id, attempts: row.attempts, reason, error };
                 rows::insert_dead(&self.connection, &dead, now_ms)?;
-                warn!(plugin = %name, delivery = row.id, error = row.error, "dead: the journal's copy of the event cannot be read");
+                error!(
+                    plugin = %name, delivery = row.id, error = row.error,
+                    "dead: the journal's copy of the event cannot be read"
+                );
             }
         }
         Ok(())
@@ -718,6 +733,12 @@ impl Passed {
         let passed = self.0.iter().zip(names).filter(|(passed, _)| **passed);
         passed.for_each(|(_, name)| crate::faults::point(name));
     }
+}
+
+/// The first moment at which a delivery that ended in a batch can be handed out
+/// again: in the same one its end would take the new claim's place in `running`.
+fn after_this_batch(now_ms: u64) -> u64 {
+    now_ms.saturating_add(1)
 }
 
 fn tell(plugin: &PluginName, change: Option<Change>, now_ms: u64) {

@@ -501,15 +501,14 @@ pub(super) fn insert_refused(
         "INSERT INTO refused (at_ms, peer, source, status, code, bytes, sha256)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?;
-    let (bytes, sha256) = refused.body.map(|(b, digest)| (b as i64, digest.to_string())).unzip();
     statement.execute(params![
         integer(refused.at_ms),
         refused.peer,
         refused.source,
         refused.status,
         refused.code,
-        bytes,
-        sha256,
+        refused.bytes.map(|bytes| bytes as i64),
+        refused.digest.map(|digest| digest.to_string()),
     ])?;
     Ok(())
 }

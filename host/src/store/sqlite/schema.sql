@@ -84,12 +84,12 @@ CREATE INDEX attempts_failed ON attempts (started_at_ms) WHERE outcome <> 'handl
 CREATE TABLE refused (
     seq    INTEGER PRIMARY KEY,
     at_ms  INTEGER NOT NULL,
-    peer   TEXT    NOT NULL,
+    peer   TEXT    NOT NULL, -- its address
     source TEXT    NOT NULL, -- as it was asked for
     status INTEGER NOT NULL,
     code   TEXT    NOT NULL,
     bytes  INTEGER,          -- of the body, where it was read
-    sha256 TEXT              -- of the same
+    sha256 TEXT              -- of the same, where it cannot hold a right secret
 ) STRICT;
 
 -- Plugins that were ever live, and what holds up their deliveries.
