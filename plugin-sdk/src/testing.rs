@@ -54,7 +54,7 @@ fn try_event(json: &str) -> Result<Event, String> {
     let named = members.iter().find(|member| member.name == "event");
     let name =
         named.and_then(|member| string(member.json)).ok_or("no member `event` with a text")?;
-    let event = targetvideo::decode(&name, &document).map_err(|e| e.to_string())?;
+    let event = targetvideo::decode(name, document).map_err(|e| e.to_string())?;
     Ok(event_to_wit(&event))
 }
 

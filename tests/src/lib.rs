@@ -164,13 +164,53 @@ impl Site {
         let mut command = self.command_of(&faulty_program(), &["serve"]);
         let control = self.path("faults.sock");
         command.env("HOOKBOX_FAULTS", format!("{plan},control={}", control.display()));
-        Server::of(command)
+        // Where something is owed from before, it may crash before it listens.
+        Server::of_fragile(command)
     }
 
     /// The journal, opened as any tool would.
     pub fn journal(&self) -> rusqlite::Connection {
         let file = self.path("data/journal.sqlite");
         rusqlite::Connection::open(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()))
+    }
+
+    /// What a command prints, and its exit status.
+    pub fn run(&self, arguments: &[&str]) -> (i32, String) {
+        let output = self.command(arguments).output().expect("running the program");
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code().expect("a status"), String::from_utf8(text).expect("text"))
+    }
+
+    /// What a command prints that must succeed.
+    pub fn done(&self, arguments: &[&str]) -> String {
+        let (status, output) = self.run(arguments);
+        assert_eq!(status, 0, "{arguments:?}: {output}");
+        output
+    }
+
+    /// The lines of a list as JSON.
+    pub fn listed(&self, arguments: &[&str]) -> Vec<Value> {
+        let output = self.done(&[arguments, &["--json"]].concat());
+        output.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
+    }
+
+    /// Asks for a list until it has that many lines: a call's log line comes
+    /// before its end is in the journal.
+    pub fn wait_listed(&self, arguments: &[&str], count: usize) -> Vec<Value> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let items = self.listed(arguments);
+            if items.len() == count {
+                return items;
+            }
+            assert!(Instant::now() < deadline, "{arguments:?}: not {count}: {items:?}");
+        }
+    }
+
+    /// All that is known of an event.
+    pub fn shown(&self, event: &str) -> Value {
+        let output = self.done(&["events", "show", event, "--json"]);
+        serde_json::from_str(&output).expect("JSON")
     }
 
     /// Tells a server that was started by [`Site::serve_faulty`] with
@@ -254,6 +294,23 @@ impl Server {
         server
     }
 
+    /// The same where it may end before that: then it answers nothing.
+    fn of_fragile(command: Command) -> Self {
+        let mut server = Self::start(command);
+        let mut state = server.log.state();
+        loop {
+            let listens = |line: &&Value| text(line, "message").starts_with("listening");
+            let line = state.lines.iter().find(listens);
+            let url = line.map(|line| text(line, "address").to_owned());
+            if url.is_some() || state.ended {
+                drop(state);
+                server.url = url.unwrap_or_default();
+                return server;
+            }
+            state = server.log.grown.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
     fn start(mut command: Command) -> Self {
         let mut child = command
             .stderr(Stdio::piped())
@@ -313,6 +370,9 @@ impl Server {
             .timeout_global(Some(PATIENCE))
             .build()
             .into();
+        if self.url.is_empty() {
+            return None;
+        }
         let url = format!("{}{path}", self.url);
         let mut response = agent.post(url).send(body.as_ref()).ok()?;
         Some(Reply {

@@ -210,7 +210,7 @@ fn too_much_waiting_is_answered_with_503_and_when_to_come_back() {
     assert_eq!(server.post(body("e", "")).status, 200);
     let busy = server.post(body("e", ""));
     assert_eq!((busy.status, busy.header("retry-after")), (503, Some("5")), "{}", busy.body);
-    assert_eq!(busy.json()["code"], "busy");
+    assert_eq!(busy.json()["code"], "too-much-owed");
     server.wait_done(&first, "probe");
     server.wait(|line| text(line, "message") == "handled");
     assert_eq!(server.post(body("e", "")).status, 200, "room again");

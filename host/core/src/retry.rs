@@ -13,7 +13,6 @@
 //! [`breaker`](crate::breaker)'s.
 
 use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
 use crate::outcome::{FailureKind, Outcome};
@@ -65,15 +64,6 @@ pub enum DeadReason {
     Unreadable,
 }
 
-/// A text that is no [`DeadReason::code`].
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{text:?} is not why a delivery is dead: use rejected, attempts-exhausted, backlog-full or unreadable"
-)]
-pub struct DeadReasonError {
-    text: String,
-}
-
 impl RetryPolicy {
     /// Decides after an attempt.
     ///
@@ -121,11 +111,7 @@ fn whole_ms(wait: Duration) -> u64 {
 }
 
 impl DeadReason {
-    const ALL: [Self; 4] =
-        [Self::Rejected, Self::AttemptsExhausted, Self::BacklogFull, Self::Unreadable];
-
-    /// A stable code for logs and the journal; [`DeadReason::from_str`] is the
-    /// way back.
+    /// A stable code for logs and the journal.
     pub fn code(self) -> &'static str {
         match self {
             Self::Rejected => "rejected",
@@ -133,16 +119,6 @@ impl DeadReason {
             Self::BacklogFull => "backlog-full",
             Self::Unreadable => "unreadable",
         }
-    }
-}
-
-impl FromStr for DeadReason {
-    type Err = DeadReasonError;
-    fn from_str(text: &str) -> Result<Self, DeadReasonError> {
-        Self::ALL
-            .into_iter()
-            .find(|reason| reason.code() == text)
-            .ok_or_else(|| DeadReasonError { text: text.chars().take(100).collect() })
     }
 }
 

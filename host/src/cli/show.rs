@@ -67,8 +67,11 @@ pub(super) fn lines(text: &str) -> impl Iterator<Item = String> {
     text.lines().map(|line| line.chars().map(harmless).collect())
 }
 
+/// Controls move the cursor, and marks of writing direction reorder what follows
+/// (Unicode Standard Annex 9).
 fn harmless(c: char) -> char {
-    if c.is_control() { '\u{fffd}' } else { c }
+    let reorders = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if c.is_control() || reorders { '\u{fffd}' } else { c }
 }
 
 /// `1 event`, `2 events`

@@ -132,6 +132,20 @@ async fn worker<S: Store>(seat: Seat, store: Arc<S>, runner: Runner, mut generat
     }
 }
 
+/// A claim that goes back to the store where the worker is dropped with it.
+struct Held<'a, S: Store> {
+    store: &'a S,
+    claim: Option<Claim>,
+}
+
+impl<S: Store> Drop for Held<'_, S> {
+    fn drop(&mut self) {
+        if let Some(claim) = self.claim.take() {
+            self.store.release(claim);
+        }
+    }
+}
+
 /// One call. Its result is given to the store, so that it and the next claim
 /// share a commit.
 async fn attempt<S: Store>(store: &S, runner: &Runner, plugin: Arc<Plugin>, claim: Claim) {
@@ -144,7 +158,9 @@ async fn attempt<S: Store>(store: &S, runner: &Runner, plugin: Arc<Plugin>, clai
         replay: claim.is_replay(),
     };
     faults::point("call.before");
+    let mut held = Held { store, claim: Some(claim) };
     let done = runner.handle(Arc::clone(&plugin), call).await;
+    let Some(claim) = held.claim.take() else { return };
     faults::point("call.after");
     let since = done.started.duration_since(UNIX_EPOCH).unwrap_or_default();
     let attempt = Attempt {

@@ -143,9 +143,7 @@ impl<S: Store> Receive for Intake<S> {
 fn may_hold_a_secret(answer: &Answer) -> bool {
     !matches!(
         answer,
-        Answer::Refused(
-            Refusal::SecretMissing | Refusal::SecretWrong | Refusal::NotAnObject
-        )
+        Answer::Refused(Refusal::SecretMissing | Refusal::SecretWrong | Refusal::NotAnObject)
     )
 }
 

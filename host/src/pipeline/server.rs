@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::intake::Intake;
 use super::reload::Targets;
@@ -38,6 +38,9 @@ use crate::store::{Health, Store as _};
 /// ones makes some senders wait for a second until their system tries again. The
 /// system caps it (`net.core.somaxconn`).
 const BACKLOG: u32 = 4_096;
+
+/// Writing what is left takes no longer, unless the disk stands still.
+const JOURNAL_END_MAX: Duration = Duration::from_secs(10);
 
 /// Open files that are needed beside connections.
 const OTHER_FILES: u64 = 256;
@@ -101,8 +104,6 @@ pub async fn serve(path: Option<PathBuf>, config: Config, guests: Handle) -> any
         )?,
         () = signals.next() => return finish(store).await,
     }
-    // Only now is it known which plugins are gone.
-    let mut lanes = tokio::spawn(dispatch::run(Arc::clone(&store), runner, generations.clone()));
     let (end, ending) = shutdown::channel();
     let socket = admin::Socket::bind(&server.data_dir)?;
     let operators = tokio::spawn(admin::control::serve(
@@ -110,7 +111,11 @@ pub async fn serve(path: Option<PathBuf>, config: Config, guests: Handle) -> any
         Arc::new(Operator(Arc::clone(&store))),
         ending.clone(),
     ));
+    // What is owed begins only when nothing can keep the server from starting any
+    // more: else each try would use up attempts. And only now is it known which
+    // plugins are gone.
     let listener = bind(server)?;
+    let mut lanes = tokio::spawn(dispatch::run(Arc::clone(&store), runner, generations.clone()));
     let scheme = if tls_config.is_some() { "https" } else { "http" };
     let address = listener.local_addr()?;
     let live_plugins = generations.borrow().plugins.len();
@@ -175,7 +180,11 @@ impl admin::Backend for Operator {
 async fn finish(store: Arc<SqliteStore>) -> anyhow::Result<()> {
     store.close();
     let ending = Arc::clone(&store);
-    tokio::task::spawn_blocking(move || ending.end()).await?;
+    let ended = tokio::task::spawn_blocking(move || ending.end());
+    if tokio::time::timeout(JOURNAL_END_MAX, ended).await.is_err() {
+        error!("the journal's thread does not end; results of calls may be written again");
+        return Ok(());
+    }
     let owed = store.owed();
     if owed == 0 {
         info!("ended; nothing is owed");

@@ -136,20 +136,6 @@ fn over_many_draws_the_mean_wait_is_half_the_cap() {
     }
 }
 
-#[test]
-fn a_dead_reason_is_read_back_from_its_code() {
-    for reason in DeadReason::ALL {
-        assert_eq!(reason.code().parse(), Ok(reason));
-        assert_eq!(reason.to_string(), reason.code());
-    }
-    let error = "Rejected".parse::<DeadReason>().expect_err("not a code");
-    assert_eq!(
-        error.to_string(),
-        "\"Rejected\" is not why a delivery is dead: use rejected, attempts-exhausted, \
-         backlog-full or unreadable"
-    );
-}
-
 /// All of `u64`, its ends often.
 fn extreme() -> impl Strategy<Value = u64> {
     prop_oneof![

@@ -59,7 +59,7 @@ pub(super) fn forget(
         )?
         .execute([plugin])?;
     }
-    step.touch(plugin);
+    step.touch(plugin, -i64::try_from(rows.len()).unwrap_or(i64::MAX));
     Ok(step)
 }
 

@@ -6,7 +6,7 @@ use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 
 /// The file's name in the data directory.
 const FILE: &str = "lock";
@@ -55,6 +55,8 @@ impl Lock {
             .create(true)
             .truncate(false)
             .mode(0o600)
+            // A link would have us empty whatever file it leads to.
+            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
             .open(&path)
             .map_err(fail)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {

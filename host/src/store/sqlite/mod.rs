@@ -40,7 +40,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot, watch};
 
 use self::inbox::{Inbox, Reply};
-pub use self::journal::{Batch, Command, Done, Journal, Limits};
+pub use self::journal::{Batch, Command, Done, Failure, Journal, Limits};
 pub use self::lock::{Lock, LockError};
 pub use self::offline::{Offline, OfflineError};
 use self::schema::OpenError;

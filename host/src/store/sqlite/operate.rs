@@ -8,7 +8,7 @@
 //!   by its first step and carried along in `next`.
 //! - What is about one entity is let go in the order in which it came.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use hookbox_core::event::{Event, Stored};
 use hookbox_core::ids::{DeliveryId, PluginName};
@@ -35,8 +35,8 @@ const NAMED_MAX: usize = 20;
 pub(super) struct Step {
     /// For whoever asked.
     pub(super) report: Report,
-    /// Plugins to which more or less is owed than before.
-    pub(super) touched: BTreeSet<PluginName>,
+    /// Plugins to which more or less is owed than before, and by how much.
+    pub(super) touched: BTreeMap<PluginName, i64>,
 }
 
 /// What a step has to know.
@@ -83,9 +83,11 @@ pub(super) fn step(
 }
 
 impl Step {
-    pub(super) fn touch(&mut self, plugin: &str) {
+    pub(super) fn touch(&mut self, plugin: &str, change: i64) {
         // What is owed to a name that is none belongs to nobody's lane.
-        self.touched.extend(plugin.parse::<PluginName>().ok());
+        if let Ok(plugin) = plugin.parse::<PluginName>() {
+            *self.touched.entry(plugin).or_default() += change;
+        }
     }
 }
 
@@ -118,13 +120,12 @@ fn redrive(
     for Dead { letter, event, replay, .. } in owed {
         let plugin = &letter.plugin;
         let new = New { plugin, event, replay, id: &letter.delivery, attempts: letter.attempts };
-        if dry_run || new.owe(conn, context)? {
-            step.report.count += 1;
-        }
+        let added = !dry_run && new.owe(conn, context)?;
+        step.report.count += u64::from(dry_run || added);
         if !dry_run {
             conn.prepare_cached("DELETE FROM dead_letters WHERE id = ?1")?
                 .execute([&letter.delivery])?;
-            step.touch(plugin);
+            step.touch(plugin, i64::from(added));
         }
     }
     Ok(step)
@@ -195,8 +196,8 @@ fn replay(
             let id = (context.new_id)().to_string();
             let replay = 1 + last_replay(conn, plugin, event.seq)?;
             let new = New { plugin, event: event.seq, replay, id: &id, attempts: 0 };
-            new.owe(conn, context)?;
-            step.touch(plugin);
+            let added = new.owe(conn, context)?;
+            step.touch(plugin, i64::from(added));
         }
         step.report.count += 1;
     }

@@ -6,6 +6,7 @@
 use rusqlite::{Connection, params};
 
 use super::journal::Journal;
+use super::matching::{self, Owed};
 
 /// Rows that one step looks at.
 const STEP: i64 = 500;
@@ -91,7 +92,7 @@ impl Journal {
     /// finished and too old, or finished while the file is too large.
     fn forget_events(&mut self, before: i64, too_large: bool) -> rusqlite::Result<bool> {
         let after = self.walk().after;
-        let plugins = self.owing_plugins();
+        let plugins = matching::owed(self.connection())?;
         let mut candidates: Vec<(i64, bool)> = Vec::new();
         {
             let mut statement = self.connection().prepare_cached(
@@ -139,7 +140,7 @@ impl Journal {
 }
 
 /// Whether anything about the event is owed, or dead and not discarded.
-fn is_open(connection: &Connection, event: i64, plugins: &[String]) -> rusqlite::Result<bool> {
+fn is_open(connection: &Connection, event: i64, plugins: &[Owed]) -> rusqlite::Result<bool> {
     let mut dead = connection.prepare_cached(
         "SELECT 1 FROM dead_letters WHERE event = ?1 AND discarded_at_ms IS NULL LIMIT 1",
     )?;
@@ -148,7 +149,7 @@ fn is_open(connection: &Connection, event: i64, plugins: &[String]) -> rusqlite:
     }
     let mut owed = connection
         .prepare_cached("SELECT 1 FROM queue WHERE plugin = ?1 AND event = ?2 LIMIT 1")?;
-    for plugin in plugins {
+    for Owed { plugin, .. } in plugins {
         if owed.exists(params![plugin, event])? {
             return Ok(true);
         }

@@ -146,6 +146,8 @@ pub(super) fn insert_dead(
     Ok(())
 }
 
+/// The record of a call. None where the event was removed while it ran, which
+/// can be once its plugin was forgotten.
 pub(super) fn insert_attempt(
     connection: &Connection,
     claim: &Claim,
@@ -170,7 +172,8 @@ pub(super) fn insert_attempt(
     let mut statement = connection.prepare_cached(
         "INSERT OR REPLACE INTO attempts (event, plugin, replay, number, delivery, digest,
              generation, started_at_ms, duration_us, outcome, blame, error, log, became)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14
+         WHERE EXISTS (SELECT 1 FROM events WHERE seq = ?1)",
     )?;
     statement.execute(params![
         claim.key.event,
@@ -228,6 +231,22 @@ pub(super) fn wait(
     )?;
     let Place { plugin, key } = place;
     statement.execute(params![plugin.as_str(), key.event, key.replay, integer(due_at_ms)])?;
+    Ok(())
+}
+
+/// Nothing of a plugin waits past `most_ms`.
+pub(super) fn wait_no_longer(
+    connection: &Connection,
+    plugin: &PluginName,
+    now_ms: u64,
+    most_ms: u64,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE queue SET due_at_ms = ?2
+             WHERE plugin = ?1 AND state = 'waiting' AND due_at_ms > ?3",
+        )?
+        .execute(params![plugin.as_str(), integer(now_ms), integer(most_ms)])?;
     Ok(())
 }
 
@@ -364,7 +383,9 @@ fn read(mut rows: rusqlite::Rows<'_>) -> rusqlite::Result<Read> {
             }
             Err(error) => read.unreadable.push(Unreadable {
                 key,
-                id: row.get(2)?,
+                // Dead letters are known by it.
+                id: text(row, 2)?
+                    .unwrap_or_else(|_| format!("unreadable-{}-{}", key.event, key.replay)),
                 attempts: small(row.get(3)?),
                 error,
             }),
@@ -373,38 +394,33 @@ fn read(mut rows: rusqlite::Rows<'_>) -> rusqlite::Result<Read> {
     Ok(read)
 }
 
+/// Text of a row, or why it cannot be read: it may not be UTF-8 any more.
+fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<Result<String, String>> {
+    let text = row.get_ref(column)?.as_str().map(str::to_owned);
+    Ok(text.map_err(|error| format!("column {column}: {error}")))
+}
+
 fn ready(row: &Row<'_>, key: Key) -> rusqlite::Result<Result<Ready, String>> {
-    let (id, event_id, source): (String, String, String) = (row.get(2)?, row.get(5)?, row.get(6)?);
-    let stored = |source| {
-        Ok::<_, rusqlite::Error>(Stored {
-            source,
-            name: row.get(7)?,
-            secret: row.get(8)?,
-            document: row.get(10)?,
-        })
-    };
     let (attempts, forgiven) = (small(row.get(3)?), small(row.get(4)?));
     let received_at_ms = natural(row.get(9)?);
-    let source = match source.parse() {
-        Ok(source) => source,
-        Err(error) => return Ok(Err(format!("{error}"))),
-    };
-    let event = match Event::restore(stored(source)?) {
-        Ok(event) => event,
-        Err(error) => return Ok(Err(error.to_string())),
-    };
-    Ok(match (id.parse(), event_id.parse()) {
-        (Ok(delivery), Ok(event_id)) => Ok(Ready {
+    let texts =
+        [text(row, 2)?, text(row, 5)?, text(row, 6)?, text(row, 7)?, text(row, 8)?, text(row, 10)?];
+    let understood = || -> Result<Ready, String> {
+        let [id, event_id, source, name, secret, document] = texts;
+        let said = |error: &dyn std::fmt::Display| error.to_string();
+        let source = source?.parse().map_err(|error| said(&error))?;
+        let stored = Stored { source, name: name?, secret: secret?, document: document? };
+        Ok(Ready {
             key,
-            delivery,
-            event_id,
-            event: Arc::new(event),
+            delivery: id?.parse().map_err(|error| said(&error))?,
+            event_id: event_id?.parse().map_err(|error| said(&error))?,
+            event: Arc::new(Event::restore(stored).map_err(|error| said(&error))?),
             received_at_ms,
             attempts,
             forgiven,
-        }),
-        (Err(error), _) | (_, Err(error)) => Err(error.to_string()),
-    })
+        })
+    };
+    Ok(understood())
 }
 
 /// When the next of a plugin's deliveries that wait is due, after now.
@@ -434,13 +450,6 @@ pub(super) fn owed(connection: &Connection) -> rusqlite::Result<Vec<(String, u64
     let rows = statement
         .query_map([], |row| Ok((row.get(0)?, natural(row.get(1)?), natural(row.get(2)?))))?;
     rows.collect()
-}
-
-/// How many deliveries are owed to a plugin.
-pub(super) fn owed_to(connection: &Connection, plugin: &str) -> rusqlite::Result<u64> {
-    let mut statement =
-        connection.prepare_cached("SELECT count(*) FROM queue WHERE plugin = ?1")?;
-    statement.query_row([plugin], |row| row.get(0).map(natural))
 }
 
 /// A delivery that the file says is running.

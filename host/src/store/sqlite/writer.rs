@@ -8,7 +8,7 @@
 //!   number of workers.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::ErrorCode;
 use tokio::runtime::Handle;
@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use tracing::{error, info};
 
 use super::inbox::{Inbox, Reply, Taken, Wants};
-use super::journal::{Command, Done, Journal};
+use super::journal::{Command, Done, Failure, Journal};
 use super::schema::OpenError;
 use super::{unavailable, unix_ms};
 use crate::store::{Claim, Health, RefusedRequest, StoreError};
@@ -33,6 +33,10 @@ const REOPEN_MOST_MS: u64 = 2_000;
 
 /// How often to look for what is too old while there is nothing of it.
 const RETAIN_PAUSE_MS: u64 = 10_000;
+
+/// Where much that is old has to stay, a round of looking takes long: pauses are
+/// that many times as long as the round before.
+const RETAIN_SHARE: u64 = 20;
 
 /// The thread sleeps no longer than this.
 const SLEEP_MAX_MS: u64 = 60_000;
@@ -51,6 +55,10 @@ pub(super) struct Writer {
     /// be done does not hold up the others for ever.
     singly: bool,
     retain_at_ms: u64,
+    /// The time at the last look.
+    before_ms: u64,
+    /// What the round so far has taken.
+    retaining: Duration,
     closed: bool,
 }
 
@@ -85,6 +93,8 @@ impl Writer {
             failing: None,
             singly: false,
             retain_at_ms: 0,
+            before_ms: 0,
+            retaining: Duration::ZERO,
             closed: false,
         }
     }
@@ -96,6 +106,7 @@ impl Writer {
             let taken = self.inbox.take(Duration::from_millis(sleep_ms.min(SLEEP_MAX_MS)));
             let ended = taken.ended;
             let now_ms = unix_ms();
+            self.follow_clock(now_ms);
             self.absorb(taken, now_ms);
             if self.failing.is_some() {
                 self.reopen(now_ms);
@@ -119,6 +130,18 @@ impl Writer {
                 return;
             }
         }
+    }
+
+    /// The clock may have been set back: nothing is put off by that.
+    fn follow_clock(&mut self, now_ms: u64) {
+        if now_ms < self.before_ms {
+            self.retain_at_ms = now_ms;
+            self.refused_since_ms = self.refused_since_ms.map(|_| now_ms);
+            if let Some(failing) = &mut self.failing {
+                failing.again_at_ms = now_ms;
+            }
+        }
+        self.before_ms = now_ms;
     }
 
     fn wakes_at_ms(&self) -> u64 {
@@ -191,11 +214,16 @@ impl Writer {
                 self.inbox.set_owed(self.journal.owed());
                 self.tell(batch.done, replies, batch.claims);
             }
-            Err(error) => {
-                let alone = commands.len() == 1 && self.singly;
+            Err(Failure { error, in_command }) => {
+                let alone = commands.len() == 1 && self.singly && in_command;
                 self.fail(&error, now_ms);
                 if alone && !is_of_the_disk(&error) {
                     error!(%error, "a change cannot be written and is given up; this is a mistake in hookbox");
+                    for command in &commands {
+                        if let Command::Settle(claim, _) | Command::Release(claim) = command {
+                            self.journal.abandon(claim);
+                        }
+                    }
                     return;
                 }
                 self.commands.extend(commands);
@@ -237,10 +265,7 @@ impl Writer {
     }
 
     fn fail(&mut self, error: &rusqlite::Error, now_ms: u64) {
-        let doubtful = !matches!(
-            error.sqlite_error_code(),
-            Some(ErrorCode::DiskFull | ErrorCode::ReadOnly | ErrorCode::CannotOpen)
-        );
+        let doubtful = is_doubtful(error);
         let text = explain(error);
         error!(error = text, "the journal cannot be written: senders get 503 until it can");
         self.failing = Some(Failing {
@@ -266,6 +291,10 @@ impl Writer {
                 self.inbox.set_health(Health::Good);
             }
             Err(error) => {
+                failing.doubtful |= match &error {
+                    OpenError::Sqlite(error) => is_doubtful(error),
+                    _ => true,
+                };
                 failing.wait_ms = (failing.wait_ms * 2).min(REOPEN_MOST_MS);
                 failing.again_at_ms = unix_ms() + failing.wait_ms;
                 let since_ms = failing.since_ms;
@@ -285,7 +314,12 @@ impl Writer {
         self.refused_since_ms = None;
         let commands = std::mem::take(&mut self.commands);
         let replies = std::mem::take(&mut self.replies);
-        for (command, reply) in commands.into_iter().zip(replies) {
+        let is_list = |command: &Command| matches!(command, Command::Plugins { .. });
+        let last_list = commands.iter().rposition(is_list);
+        for (index, (command, reply)) in commands.into_iter().zip(replies).enumerate() {
+            if is_list(&command) && last_list != Some(index) {
+                continue;
+            }
             match reply {
                 Reply::Accept(reply) => {
                     let _gone = reply.send(Err(StoreError::Unwritable));
@@ -304,9 +338,18 @@ impl Writer {
     }
 
     fn retain(&mut self, now_ms: u64) {
+        let began = Instant::now();
         match self.journal.retain(now_ms) {
-            Ok(true) => self.retain_at_ms = now_ms,
-            Ok(false) => self.retain_at_ms = now_ms + RETAIN_PAUSE_MS,
+            Ok(true) => {
+                self.retaining += began.elapsed();
+                self.retain_at_ms = now_ms;
+            }
+            Ok(false) => {
+                let round = std::mem::take(&mut self.retaining) + began.elapsed();
+                let pause_ms = u64::try_from(round.as_millis()).unwrap_or(u64::MAX);
+                let pause_ms = pause_ms.saturating_mul(RETAIN_SHARE).max(RETAIN_PAUSE_MS);
+                self.retain_at_ms = now_ms.saturating_add(pause_ms);
+            }
             Err(error) => self.fail(&error, now_ms),
         }
     }
@@ -326,6 +369,21 @@ fn answer(done: Done, reply: Reply) {
         }
         _ => {}
     }
+}
+
+/// Whether what is in the file must be doubted: not where nothing could be
+/// written for want of room or leave, or since another had the file.
+fn is_doubtful(error: &rusqlite::Error) -> bool {
+    !matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::DiskFull
+                | ErrorCode::ReadOnly
+                | ErrorCode::CannotOpen
+                | ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+        )
+    )
 }
 
 /// Whether the disk is to blame, and not what was to be written.

@@ -1,0 +1,236 @@
+//! The journal in situations that chance would seldom make.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hookbox::store::records::{Filter, Operation};
+use hookbox::store::sqlite::{Command, Done, Journal, Limits};
+use hookbox::store::{Accept, Accepted, Attempt, Claim, LivePlugin, NewDelivery, Policy, Settled};
+use hookbox_core::breaker::BreakerPolicy;
+use hookbox_core::event::{Event, Stored};
+use hookbox_core::ids::{DeliveryId, Digest, EventId, PluginName};
+use hookbox_core::outcome::{Failure, FailureKind, Outcome};
+use hookbox_core::retry::RetryPolicy;
+use rusqlite::Connection;
+
+const DAY_MS: u64 = 86_400_000;
+
+const LIMITS: Limits = Limits {
+    deliveries_max: 1_000_000,
+    keep_ms: 7 * DAY_MS,
+    keep_bytes_max: u64::MAX,
+    refused_max: 10,
+    attempt_log_bytes_max: 100,
+};
+
+fn name(plugin: &str) -> PluginName {
+    plugin.parse().expect("a name")
+}
+
+fn open(folder: &Path, now_ms: u64) -> Journal {
+    Journal::open(&folder.join("journal.sqlite"), None, LIMITS, now_ms).expect("a journal")
+}
+
+fn file(folder: &Path) -> Connection {
+    Connection::open(folder.join("journal.sqlite")).expect("the file")
+}
+
+fn count(folder: &Path, text: &str) -> i64 {
+    file(folder).query_row(text, [], |row| row.get(0)).expect("a number")
+}
+
+fn live(plugins: &[&str], attempts_max: u32, ordered: bool) -> Command {
+    let live = plugins.iter().map(|plugin| LivePlugin {
+        name: name(plugin),
+        digest: Digest::of(b"code"),
+        asks_for: Vec::new(),
+        policy: Policy {
+            retry: RetryPolicy { attempts_max, backoff_first_ms: 0, backoff_max_ms: 0 },
+            breaker: BreakerPolicy { failures: 0, open_first_ms: 1, open_max_ms: 1 },
+            ordered,
+        },
+    });
+    Command::Plugins { live: live.collect(), unloadable: Vec::new() }
+}
+
+/// An event about the video 7, for these plugins.
+fn accept(number: u64, now_ms: u64, plugins: &[&str], ordered: bool) -> Command {
+    let stored = Stored {
+        source: "main".parse().expect("a name"),
+        secret: "test".to_owned(),
+        name: "edit_video".to_owned(),
+        document: format!(
+            r#"{{"event":"edit_video","n":{number},"data":{{"Video":{{"id":"7"}}}}}}"#
+        ),
+    };
+    let [.., a, b, c, d] = number.to_be_bytes();
+    let random = [0, 0, 0, 0, 0, 0, a, b, c, d];
+    let deliveries = plugins.iter().map(|plugin| NewDelivery {
+        id: DeliveryId::new(now_ms, random),
+        plugin: name(plugin),
+        backlog_max: 1_000_000,
+        ordered,
+    });
+    Command::Accept(Accept {
+        deliveries: deliveries.collect(),
+        id: EventId::new(now_ms, random),
+        event: Arc::new(Event::restore(stored).expect("an event")),
+        received_at_ms: now_ms,
+        duplicate_window_ms: 0,
+    })
+}
+
+fn attempt(outcome: Outcome) -> Attempt {
+    Attempt {
+        digest: Digest::of(b"code"),
+        generation: 1,
+        started_at_ms: 1,
+        duration: Duration::from_micros(20),
+        outcome,
+        log: String::new(),
+    }
+}
+
+fn failed(kind: FailureKind) -> Outcome {
+    Outcome::Failed(Failure { kind, message: "asked to".to_owned() })
+}
+
+fn claims(journal: &mut Journal, plugin: &str, workers: usize, now_ms: u64) -> Vec<Claim> {
+    journal.set_wants(&name(plugin), workers);
+    journal.run(&[], now_ms).expect("a batch").claims
+}
+
+#[test]
+fn old_events_go_and_what_is_owed_stays() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut journal = open(folder.path(), 0);
+    journal.run(&[live(&["parked", "quick"], 20, false)], 0).expect("a batch");
+    let owed: Vec<Command> = (0..20_000).map(|n| accept(n, 0, &["parked"], false)).collect();
+    journal.run(&owed, 0).expect("a batch");
+    journal.set_wants(&name("quick"), 100);
+    let done: Vec<Command> = (20_000..20_100).map(|n| accept(n, 0, &["quick"], false)).collect();
+    let handed = journal.run(&done, 0).expect("a batch").claims;
+    let settle = |claim| Command::Settle(claim, attempt(Outcome::Handled));
+    let settled: Vec<Command> = handed.into_iter().map(settle).collect();
+    journal.run(&settled, 0).expect("a batch");
+    while journal.retain(8 * DAY_MS).expect("a step") {}
+    assert_eq!(count(folder.path(), "SELECT count(*) FROM events"), 20_000);
+    assert_eq!(count(folder.path(), "SELECT count(*) FROM queue"), 20_000);
+}
+
+#[test]
+fn a_stored_body_that_is_no_text_any_more_stops_nobody_else() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut journal = open(folder.path(), 0);
+    let three: Vec<Command> = (0..3).map(|n| accept(n, 0, &["probe"], false)).collect();
+    journal.run(&three, 0).expect("a batch");
+    drop(journal);
+    file(folder.path())
+        .execute("UPDATE events SET document = CAST(x'7b22ff' AS TEXT) WHERE seq = 2", [])
+        .expect("damage");
+    let mut journal = open(folder.path(), 0);
+    journal.run(&[live(&["probe"], 20, false)], 0).expect("a batch");
+    let handed = claims(&mut journal, "probe", 9, 0);
+    assert_eq!(handed.iter().map(|claim| claim.key.event).collect::<Vec<_>>(), [1, 3]);
+    let dead = "SELECT count(*) FROM dead_letters WHERE reason = 'unreadable' AND event = 2";
+    assert_eq!(count(folder.path(), dead), 1);
+    // An operator who touches it is told, and the batch goes on.
+    let redrive = Operation::Redrive { filter: Filter::default(), dry_run: false, after: None };
+    let batch = journal.run(&[Command::Operate(redrive), accept(9, 0, &["probe"], false)], 0);
+    let batch = batch.expect("a batch");
+    assert!(matches!(batch.done.last(), Some(Done::Accept(Ok(Accepted::New { .. })))));
+}
+
+#[test]
+fn what_ended_with_the_process_in_its_last_attempt_is_handed_over_once_more() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut attempts = Vec::new();
+    for start in 0..6 {
+        let mut journal = open(folder.path(), start);
+        journal.run(&[live(&["probe"], 1, false)], start).expect("a batch");
+        if start == 0 {
+            journal.run(&[accept(1, 0, &["probe"], false)], start).expect("a batch");
+        }
+        attempts.extend(claims(&mut journal, "probe", 1, start).iter().map(|c| c.attempt));
+        // The process ends here.
+    }
+    // But not for ever: it may be the delivery that ends the process.
+    assert_eq!(attempts, [1, 2, 3, 4]);
+    assert_eq!(count(folder.path(), "SELECT count(*) FROM dead_letters"), 1);
+    assert_eq!(count(folder.path(), "SELECT count(*) FROM queue"), 0);
+}
+
+#[test]
+fn what_is_redriven_while_its_plugin_is_away_keeps_its_order() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut journal = open(folder.path(), 0);
+    journal.run(&[live(&["probe"], 20, true)], 0).expect("a batch");
+    journal.run(&[accept(1, 0, &["probe"], true)], 0).expect("a batch");
+    let first = claims(&mut journal, "probe", 1, 0).remove(0);
+    let rejected = attempt(failed(FailureKind::Rejected));
+    journal.run(&[Command::Settle(first, rejected)], 0).expect("a batch");
+    journal.run(&[accept(2, 0, &["probe"], true)], 0).expect("a batch");
+    journal.run(&[live(&[], 20, true)], 0).expect("a batch");
+    let redrive = Operation::Redrive { filter: Filter::default(), dry_run: false, after: None };
+    journal.run(&[Command::Operate(redrive)], 0).expect("a batch");
+    journal.run(&[live(&["probe"], 20, true)], 0).expect("a batch");
+    let handed = claims(&mut journal, "probe", 9, 1);
+    assert_eq!(handed.len(), 1, "both are about the same video: {handed:?}");
+}
+
+#[test]
+fn what_ends_and_is_due_again_in_one_batch_is_handed_out_again_and_stays_known() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut journal = open(folder.path(), 0);
+    journal
+        .run(&[live(&["probe"], 20, false), accept(1, 0, &["probe"], false)], 0)
+        .expect("a batch");
+    let mut claim = claims(&mut journal, "probe", 1, 0).remove(0);
+    for number in 2..5 {
+        journal.set_wants(&name("probe"), 1);
+        let retry = attempt(failed(FailureKind::Retry));
+        let mut batch = journal.run(&[Command::Settle(claim, retry)], 0).expect("a batch");
+        assert!(matches!(batch.done.first(), Some(Done::Settle(Settled::Waiting { .. }))));
+        claim = batch.claims.remove(0);
+        assert_eq!(claim.attempt, number);
+    }
+    journal.run(&[Command::Settle(claim, attempt(Outcome::Handled))], 0).expect("a batch");
+    assert_eq!(journal.owed(), 0);
+}
+
+#[test]
+fn a_call_whose_event_was_forgotten_and_removed_ends_without_a_trace() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut journal = open(folder.path(), 0);
+    journal
+        .run(&[live(&["probe"], 20, false), accept(1, 0, &["probe"], false)], 0)
+        .expect("a batch");
+    let claim = claims(&mut journal, "probe", 1, 0).remove(0);
+    journal.run(&[live(&[], 20, false)], 0).expect("a batch");
+    let forget = Operation::Forget { plugin: "probe".to_owned(), dry_run: false, after: None };
+    journal.run(&[Command::Operate(forget)], 0).expect("a batch");
+    assert_eq!(journal.owed(), 0);
+    while journal.retain(8 * DAY_MS).expect("a step") {}
+    assert_eq!(count(folder.path(), "SELECT count(*) FROM events"), 0);
+    journal.run(&[Command::Settle(claim, attempt(Outcome::Handled))], 0).expect("a batch");
+    assert_eq!(count(folder.path(), "SELECT count(*) FROM attempts"), 0);
+}
+
+#[test]
+fn a_clock_that_was_far_ahead_puts_nothing_off_for_ever() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let far = 400 * DAY_MS;
+    let mut journal = open(folder.path(), far);
+    journal
+        .run(&[live(&["probe"], 20, false), accept(1, far, &["probe"], false)], far)
+        .expect("a batch");
+    let claim = claims(&mut journal, "probe", 1, far).remove(0);
+    journal.run(&[Command::Release(claim)], far).expect("a batch");
+    drop(journal);
+    let mut journal = open(folder.path(), DAY_MS);
+    journal.run(&[live(&["probe"], 20, false)], DAY_MS).expect("a batch");
+    assert_eq!(claims(&mut journal, "probe", 1, DAY_MS).len(), 1);
+}
