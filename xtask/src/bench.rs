@@ -27,9 +27,12 @@ const ROUNDS: usize = 3;
 /// The verb with which this program runs the baseline.
 pub(crate) const BARE_VERB: &str = "bare-server";
 
-/// Log lines of each request would measure who reads them.
+/// Log lines of each request would measure who reads them, and the start of a
+/// server that waits for a plugin's file to settle, that wait.
 pub(crate) const CONFIG: &str = r#"[server]
 listen = "127.0.0.1:0"
+[reload]
+settle_ms = 5
 [plugin_defaults]
 backlog_max = 10000000
 [log]

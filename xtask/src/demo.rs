@@ -1,12 +1,14 @@
 //! `cargo xtask demo`: the main job on real input.
 
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
 use crate::server::{Server, text};
-use crate::{build_server, guests, target};
+use crate::{build_server, guests, output, target};
 
 const CONFIG: &str = r#"# Written by `cargo xtask demo`.
 [server]
@@ -65,6 +67,12 @@ pub(crate) fn run(once: bool) -> Result<()> {
     step("The webhook of another moment: the new code runs, nothing was restarted");
     post(&server, &url, &body.replace("1614908944", "1614908945"), 2)?;
 
+    step("What is in the journal, asked beside the running server: hookbox events list, show");
+    let list = operator(&program, &config, &["events", "list"])?;
+    print(&list);
+    let newest = list.lines().nth(1).and_then(|row| row.split_whitespace().next());
+    print(&operator(&program, &config, &["events", "show", newest.context("an event")?])?);
+
     if once {
         server.end()?;
         step("Done");
@@ -72,6 +80,7 @@ pub(crate) fn run(once: bool) -> Result<()> {
     }
     step("The server stays up until Ctrl-C; go on by hand");
     println!("    curl -d @host/core/samples/edit_video.json {url}");
+    println!("    {} events list --config {}", program.display(), config.display());
     println!("    rm {}", plugins.join("catalog.wasm").display());
     println!("    settings: {} (read again when you change them)", config.display());
     println!();
@@ -79,6 +88,15 @@ pub(crate) fn run(once: bool) -> Result<()> {
         show(&line);
     }
     Ok(())
+}
+
+/// What a verb for operators prints.
+fn operator(program: &Path, config: &Path, verb: &[&str]) -> Result<String> {
+    output(Command::new(program).args(verb).arg("--config").arg(config))
+}
+
+fn print(text: &str) {
+    text.lines().for_each(|line| println!("    {line}"));
 }
 
 fn step(title: &str) {
@@ -98,10 +116,8 @@ fn post(server: &Server, url: &str, body: &str, handled: usize) -> Result<()> {
         (true, true) => "duplicate: it was accepted before",
         (false, _) => "refused",
     };
-    server.until(message, show)?;
-    for _ in 0..handled {
-        server.until("handled", show)?;
-    }
+    // They come in any order: a plugin can be done before the answer is logged.
+    server.until_all(&[(message, 1), ("handled", handled)], show)?;
     Ok(())
 }
 

@@ -82,6 +82,25 @@ impl Server {
         }
     }
 
+    /// Shows log lines until each message has come that many times, in any order.
+    pub(crate) fn until_all(
+        &self,
+        messages: &[(&str, usize)],
+        mut show: impl FnMut(&Value),
+    ) -> Result<()> {
+        let mut left = messages.to_vec();
+        while left.iter().any(|(_, times)| *times > 0) {
+            let line = self.line()?;
+            show(&line);
+            for (message, times) in &mut left {
+                if text(&line, "message") == *message {
+                    *times = times.saturating_sub(1);
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Asks it to end, and waits until it has.
     pub(crate) fn end(mut self) -> Result<()> {
         let pid =
