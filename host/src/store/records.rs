@@ -245,7 +245,7 @@ pub enum Operation {
     },
     /// Events are handed over once more, as new deliveries.
     Replay {
-        /// Which events.
+        /// Which events. Without ids, only those that the plugin asks for.
         filter: Filter,
         /// The plugin that gets them.
         plugin: String,

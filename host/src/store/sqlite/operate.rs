@@ -8,7 +8,7 @@
 //!   by its first step and carried along in `next`.
 //! - What is about one entity is let go in the order in which it came.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hookbox_core::event::{Event, Stored};
 use hookbox_core::ids::{DeliveryId, PluginName};
@@ -190,8 +190,15 @@ fn replay(
     };
     let (events, next) = walk.page(from.as_ref(), to.as_ref(), STEP)?;
     let next = next.zip(to).map(|(next, to)| format!("{next},{to}"));
+    let asked = asks_for(conn, plugin)?;
+    let named = !filter.ids.is_empty();
     let mut step = Step { report: Report { count: 0, next }, ..Step::default() };
     for event in events {
+        // What is named is handed over whatever the plugin asks for: who names it
+        // means it.
+        if !named && !asked.is_empty() && !asked.contains(&event.name) {
+            continue;
+        }
         if !dry_run {
             let id = (context.new_id)().to_string();
             let replay = 1 + last_replay(conn, plugin, event.seq)?;
@@ -202,6 +209,14 @@ fn replay(
         step.report.count += 1;
     }
     Ok(step)
+}
+
+/// The events that a plugin asks for; none: all.
+fn asks_for(conn: &Connection, plugin: &str) -> rusqlite::Result<BTreeSet<String>> {
+    let asks_for: String = conn
+        .prepare_cached("SELECT asks_for FROM plugins WHERE name = ?1")?
+        .query_row([plugin], |row| row.get(0))?;
+    Ok(serde_json::from_str(&asks_for).unwrap_or_default())
 }
 
 /// The number of the last replay of an event to a plugin; 0: there was none.

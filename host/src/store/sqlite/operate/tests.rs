@@ -229,6 +229,25 @@ fn a_replay_is_counted_up_over_all_that_is_known_of_earlier_ones() {
 }
 
 #[test]
+fn a_replay_by_a_filter_brings_what_the_plugin_asks_for_and_by_id_anything() {
+    let fixture = Fixture::new();
+    fixture.events(3);
+    fixture.plugin("audit", true, None);
+    fixture.conn.execute_batch("UPDATE plugins SET asks_for = '[\"another\"]'").expect("an update");
+    let world = &mut World::default();
+    let all = world.step(&fixture, &replay(Filter::default(), "audit"), NOW_MS).expect("a report");
+    assert_eq!(all.report.count, 0);
+    fixture
+        .conn
+        .execute_batch("UPDATE events SET name = 'another' WHERE seq = 2")
+        .expect("an update");
+    let all = world.step(&fixture, &replay(Filter::default(), "audit"), NOW_MS).expect("a report");
+    assert_eq!((all.report.count, queue(&fixture)), (1, vec!["audit 2.1 waiting".to_owned()]));
+    let named = replay(filter(|f| f.ids = vec![event_id(3)]), "audit");
+    assert_eq!(world.step(&fixture, &named, NOW_MS).expect("a report").report.count, 1);
+}
+
+#[test]
 fn a_replay_ends_though_events_keep_coming() {
     let mut fixture = Fixture::new();
     fixture.events(1_100);
