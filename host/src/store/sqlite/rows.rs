@@ -1,16 +1,18 @@
 //! The journal's statements: each function is one, or the few that belong
 //! together. `schema.sql` says what the columns mean.
 
-use std::sync::Arc;
+mod plugins;
+mod read;
 
-use hookbox_core::event::{Event, Stored};
+use hookbox_core::event::Event;
 use hookbox_core::ids::{EventId, PluginName};
 use hookbox_core::outcome::Outcome;
 use hookbox_core::retry::{DeadReason, Next};
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::lanes::{Ready, WINDOW, WINDOW_BYTES};
-use crate::store::{Accept, Attempt, Claim, Key, LivePlugin, RefusedRequest};
+pub(super) use self::plugins::{forget_breakers, known, mark_absent, mark_live, note_breaker};
+pub(super) use self::read::{Unreadable, next_due, read_due, read_fresh};
+use crate::store::{Accept, Attempt, Claim, Key, RefusedRequest};
 
 /// Where a delivery stands in `queue`.
 #[derive(Clone, Copy)]
@@ -308,136 +310,6 @@ pub(super) fn unblock(
     Ok(true)
 }
 
-/// Deliveries that were read.
-pub(super) struct Read {
-    pub(super) ready: Vec<Ready>,
-    pub(super) unreadable: Vec<Unreadable>,
-    /// The event of the last row that was looked at.
-    pub(super) last_event: i64,
-    /// Whether there are no more.
-    pub(super) complete: bool,
-}
-
-/// A delivery whose event cannot be understood.
-pub(super) struct Unreadable {
-    pub(super) key: Key,
-    pub(super) id: String,
-    pub(super) attempts: u32,
-    pub(super) error: String,
-}
-
-/// Both readers' columns, so that one function can take them.
-macro_rules! read {
-    ($where:literal) => {
-        concat!(
-            "SELECT q.event, q.replay, q.id, q.attempts, q.forgiven,
-                 e.id, e.source, e.name, e.secret, e.received_at_ms, e.document
-             FROM queue q CROSS JOIN events e ON e.seq = q.event ",
-            $where
-        )
-    };
-}
-
-/// Deliveries of a plugin that were never tried, past that event, in order.
-pub(super) fn read_fresh(
-    connection: &Connection,
-    plugin: &PluginName,
-    cursor: i64,
-) -> rusqlite::Result<Read> {
-    let mut statement = connection.prepare_cached(read!(
-        "WHERE q.plugin = ?1 AND q.event > ?2 AND q.state = 'pending'
-         ORDER BY q.event, q.replay LIMIT ?3"
-    ))?;
-    read(statement.query(params![plugin.as_str(), cursor, WINDOW as i64])?)
-}
-
-/// Deliveries of a plugin whose wait is over, longest first.
-pub(super) fn read_due(
-    connection: &Connection,
-    plugin: &PluginName,
-    now_ms: u64,
-) -> rusqlite::Result<Read> {
-    let mut statement = connection.prepare_cached(read!(
-        "WHERE q.plugin = ?1 AND q.due_at_ms <= ?2 AND q.state = 'waiting'
-         ORDER BY q.due_at_ms LIMIT ?3"
-    ))?;
-    read(statement.query(params![plugin.as_str(), integer(now_ms), WINDOW as i64])?)
-}
-
-fn read(mut rows: rusqlite::Rows<'_>) -> rusqlite::Result<Read> {
-    let mut read =
-        Read { ready: Vec::new(), unreadable: Vec::new(), last_event: 0, complete: false };
-    let (mut count, mut bytes) = (0, 0);
-    while count < WINDOW && bytes < WINDOW_BYTES {
-        let Some(row) = rows.next()? else {
-            read.complete = true;
-            break;
-        };
-        count += 1;
-        let key = Key { event: row.get(0)?, replay: row.get(1)? };
-        read.last_event = key.event;
-        match ready(row, key)? {
-            Ok(ready) => {
-                bytes += ready.event.bytes();
-                read.ready.push(ready);
-            }
-            Err(error) => read.unreadable.push(Unreadable {
-                key,
-                // Dead letters are known by it.
-                id: text(row, 2)?
-                    .unwrap_or_else(|_| format!("unreadable-{}-{}", key.event, key.replay)),
-                attempts: small(row.get(3)?),
-                error,
-            }),
-        }
-    }
-    Ok(read)
-}
-
-/// Text of a row, or why it cannot be read: it may not be UTF-8 any more.
-fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<Result<String, String>> {
-    let text = row.get_ref(column)?.as_str().map(str::to_owned);
-    Ok(text.map_err(|error| format!("column {column}: {error}")))
-}
-
-fn ready(row: &Row<'_>, key: Key) -> rusqlite::Result<Result<Ready, String>> {
-    let (attempts, forgiven) = (small(row.get(3)?), small(row.get(4)?));
-    let received_at_ms = natural(row.get(9)?);
-    let texts =
-        [text(row, 2)?, text(row, 5)?, text(row, 6)?, text(row, 7)?, text(row, 8)?, text(row, 10)?];
-    let understood = || -> Result<Ready, String> {
-        let [id, event_id, source, name, secret, document] = texts;
-        let said = |error: &dyn std::fmt::Display| error.to_string();
-        let source = source?.parse().map_err(|error| said(&error))?;
-        let stored = Stored { source, name: name?, secret: secret?, document: document? };
-        Ok(Ready {
-            key,
-            delivery: id?.parse().map_err(|error| said(&error))?,
-            event_id: event_id?.parse().map_err(|error| said(&error))?,
-            event: Arc::new(Event::restore(stored).map_err(|error| said(&error))?),
-            received_at_ms,
-            attempts,
-            forgiven,
-        })
-    };
-    Ok(understood())
-}
-
-/// When the next of a plugin's deliveries that wait is due, after now.
-pub(super) fn next_due(
-    connection: &Connection,
-    plugin: &PluginName,
-    now_ms: u64,
-) -> rusqlite::Result<Option<u64>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT min(due_at_ms) FROM queue
-         WHERE plugin = ?1 AND state = 'waiting' AND due_at_ms > ?2",
-    )?;
-    let due: Option<i64> =
-        statement.query_row(params![plugin.as_str(), integer(now_ms)], |row| row.get(0))?;
-    Ok(due.map(natural))
-}
-
 /// The newest event; 0 where there is none.
 pub(super) fn last_event(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row("SELECT coalesce(max(seq), 0) FROM events", [], |row| row.get(0))
@@ -520,78 +392,4 @@ pub(super) fn insert_refused(
         refused.digest.map(|digest| digest.to_string()),
     ])?;
     Ok(())
-}
-
-/// Plugins that are in neither list were deleted.
-pub(super) fn mark_absent(
-    connection: &Connection,
-    live: &[LivePlugin],
-    unloadable: &[PluginName],
-    now_ms: u64,
-) -> rusqlite::Result<()> {
-    let mut names = connection.prepare_cached("SELECT name FROM plugins")?;
-    let names: Vec<String> =
-        names.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-    for name in names.iter().filter(|name| !live.iter().any(|p| p.name.as_str() == *name)) {
-        let deleted = !unloadable.iter().any(|p| p.as_str() == name);
-        connection
-            .prepare_cached(
-                "UPDATE plugins SET present = 0, changed_at_ms = ?3, breaker_until_ms = NULL,
-                 deleted_at_ms = CASE WHEN ?2 THEN coalesce(deleted_at_ms, ?3) END
-             WHERE name = ?1 AND (present <> 0 OR (deleted_at_ms IS NULL) = ?2)",
-            )?
-            .execute(params![name, deleted, integer(now_ms)])?;
-    }
-    Ok(())
-}
-
-pub(super) fn mark_live(
-    connection: &Connection,
-    plugin: &LivePlugin,
-    now_ms: u64,
-) -> rusqlite::Result<()> {
-    let asks_for = serde_json::to_string(&plugin.asks_for).unwrap_or_default();
-    connection
-        .prepare_cached(
-            "INSERT INTO plugins (name, digest, asks_for, present, changed_at_ms)
-             VALUES (?1, ?2, ?3, 1, ?4)
-             ON CONFLICT (name) DO UPDATE SET digest = ?2, asks_for = ?3, present = 1,
-                 deleted_at_ms = NULL, changed_at_ms = ?4
-             WHERE digest <> ?2 OR asks_for <> ?3 OR present = 0",
-        )?
-        .execute(params![
-            plugin.name.as_str(),
-            plugin.digest.to_string(),
-            asks_for,
-            integer(now_ms)
-        ])?;
-    Ok(())
-}
-
-pub(super) fn note_breaker(
-    connection: &Connection,
-    plugin: &PluginName,
-    until_ms: Option<u64>,
-) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached("UPDATE plugins SET breaker_until_ms = ?2 WHERE name = ?1")?
-        .execute(params![plugin.as_str(), until_ms.map(integer)])?;
-    Ok(())
-}
-
-/// Breakers start closed with each process.
-pub(super) fn forget_breakers(connection: &Connection) -> rusqlite::Result<()> {
-    connection.execute(
-        "UPDATE plugins SET breaker_until_ms = NULL WHERE breaker_until_ms IS NOT NULL",
-        [],
-    )?;
-    Ok(())
-}
-
-/// Plugins whose files had not been deleted, with what they ask for.
-pub(super) fn known(connection: &Connection) -> rusqlite::Result<Vec<(String, String)>> {
-    let mut statement =
-        connection.prepare("SELECT name, asks_for FROM plugins WHERE deleted_at_ms IS NULL")?;
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    rows.collect()
 }
