@@ -267,7 +267,6 @@ impl Writer {
     fn fail(&mut self, error: &rusqlite::Error, now_ms: u64) {
         let doubtful = is_doubtful(error);
         let text = explain(error);
-        error!(error = text, "the journal cannot be written: senders get 503 until it can");
         self.failing = Some(Failing {
             since_ms: now_ms,
             doubtful,
@@ -275,7 +274,8 @@ impl Writer {
             wait_ms: REOPEN_FIRST_MS,
         });
         self.singly = true;
-        self.inbox.set_health(Health::Failing { since_ms: now_ms, error: text });
+        self.inbox.set_health(Health::Failing { since_ms: now_ms, error: text.clone() });
+        error!(error = text, "the journal cannot be written: senders get 503 until it can");
     }
 
     fn reopen(&mut self, now_ms: u64) {
@@ -286,9 +286,11 @@ impl Writer {
         match self.journal.reopen(failing.doubtful, now_ms) {
             Ok(()) => {
                 let for_ms = now_ms.saturating_sub(failing.since_ms);
-                info!(for_ms, checked = failing.doubtful, "the journal can be written again");
+                let checked = failing.doubtful;
                 self.failing = None;
+                // Before it is said, so that whoever reads it finds it so.
                 self.inbox.set_health(Health::Good);
+                info!(for_ms, checked, "the journal can be written again");
             }
             Err(error) => {
                 failing.doubtful |= match &error {
