@@ -150,6 +150,9 @@ fn show(event: &EventDetail, out: &mut impl std::io::Write) -> std::io::Result<(
     writeln!(out, "name      {}", line(&summary.name, 200))?;
     writeln!(out, "source    {}, by the secret {secret:?}", summary.source)?;
     writeln!(out, "received  {}", time(summary.received_at_ms))?;
+    if summary.repeats > 0 {
+        writeln!(out, "repeated  {}", count(summary.repeats, "duplicate"))?;
+    }
     writeln!(out, "\ndeliveries")?;
     if summary.deliveries.is_empty() {
         writeln!(out, "  none: no plugin was subscribed")?;

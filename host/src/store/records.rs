@@ -118,6 +118,8 @@ pub struct EventSummary {
     pub received_at_ms: u64,
     /// Length of its document.
     pub bytes: u64,
+    /// How often the same body came again, and was answered with this id.
+    pub repeats: u64,
     /// Its deliveries, by plugin. In a list the first 100 of each kind (owed,
     /// dead, succeeded), in a detail the first 1,000.
     pub deliveries: Vec<DeliverySummary>,

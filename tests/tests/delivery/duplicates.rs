@@ -47,6 +47,7 @@ fn the_same_body_is_answered_with_the_first_id_and_handled_once() {
     assert!(is_duplicate(&server.post(timed(1))), "also when it is done");
     assert!(!is_duplicate(&server.post(timed(2))));
     assert_eq!(site.listed(&["events", "list"]).len(), 2);
+    assert_eq!(site.shown(&first.event())["summary"]["repeats"], 2, "each leaves a trace");
     assert_eq!(times_handled(server, &first.event()), 1);
 }
 

@@ -32,7 +32,7 @@ impl Fixture {
         let document = format!(r#"{{"event":"{name}","data":{{"Video":{{"id":"{}"}}}}}}"#, seq % 3);
         self.conn
             .execute(
-                "INSERT INTO events VALUES (?1, ?2, ?3, ?4, '2026', ?5, ?6, ?7)",
+                "INSERT INTO events VALUES (?1, ?2, ?3, ?4, '2026', ?5, ?6, 0, ?7)",
                 params![
                     seq as i64,
                     event_id(seq),

@@ -19,13 +19,14 @@ pub(super) struct EventRow {
     pub(super) name: String,
     pub(super) received_at_ms: i64,
     pub(super) bytes: u64,
+    pub(super) repeats: u64,
     /// Those that it had when it was accepted.
     deliveries: i64,
 }
 
 /// The length in bytes is known without reading the document.
 pub(super) const COLUMNS: &str = "e.seq, e.id, e.source, e.name, e.received_at_ms, \
-                       octet_length(e.document), e.deliveries";
+                       octet_length(e.document), e.deliveries, e.repeats";
 
 impl EventRow {
     pub(super) fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -37,6 +38,7 @@ impl EventRow {
             received_at_ms: row.get(4)?,
             bytes: row.get::<_, i64>(5)?.unsigned_abs(),
             deliveries: row.get(6)?,
+            repeats: row.get::<_, i64>(7)?.unsigned_abs(),
         })
     }
 }

@@ -181,6 +181,7 @@ fn summary(
         name: row.name,
         received_at_ms: unsigned(row.received_at_ms),
         bytes: row.bytes,
+        repeats: row.repeats,
     })
 }
 

@@ -55,6 +55,15 @@ pub(super) fn seen(
     Ok(of.and_then(|id| id.parse().ok()))
 }
 
+/// Counts a duplicate.
+pub(super) fn repeat(connection: &Connection, of: EventId) -> rusqlite::Result<()> {
+    let mut statement =
+        connection.prepare_cached("UPDATE events SET repeats = repeats + 1 WHERE id = ?1")?;
+    // The event may have been removed before its window is over.
+    statement.execute([of.to_string()])?;
+    Ok(())
+}
+
 pub(super) fn insert_seen(
     connection: &Connection,
     accept: &Accept,

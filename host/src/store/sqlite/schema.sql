@@ -11,6 +11,7 @@ CREATE TABLE events (
     secret         TEXT    NOT NULL,    -- name of the secret that it came with
     received_at_ms INTEGER NOT NULL,
     deliveries     INTEGER NOT NULL,    -- plugins it was for when accepted; 0: unrouted
+    repeats        INTEGER NOT NULL DEFAULT 0, -- how often the same body came again
     document       TEXT    NOT NULL     -- the body without the secret
 ) STRICT;
 CREATE UNIQUE INDEX events_by_id ON events (id);

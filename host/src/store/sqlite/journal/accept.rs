@@ -18,6 +18,8 @@ impl Journal {
         if accept.duplicate_window_ms > 0
             && let Some(of) = rows::seen(&self.connection, &accept.event, now_ms)?
         {
+            self.begin()?;
+            rows::repeat(&self.connection, of)?;
             return Ok(Ok(Accepted::Duplicate { of }));
         }
         if self.owed + accept.deliveries.len() as u64 > self.limits.deliveries_max
