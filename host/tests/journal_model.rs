@@ -255,14 +255,14 @@ impl World {
 
     /// Reads past the disk's faults.
     fn read(&mut self, text: &str) -> i64 {
+        self.reader().query_row(text, [], |row| row.get(0)).expect("a number")
+    }
+
+    fn reader(&self) -> rusqlite::Connection {
         let path = self.folder.path().join("journal.sqlite");
-        let vfs = self.disk.vfs().to_owned();
-        let reader = rusqlite::Connection::open_with_flags_and_vfs(
-            path,
-            rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY,
-            vfs.as_str(),
-        );
-        reader.expect("a reader").query_row(text, [], |row| row.get(0)).expect("a number")
+        let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+        rusqlite::Connection::open_with_flags_and_vfs(path, flags, self.disk.vfs())
+            .expect("a reader")
     }
 
     fn did(&mut self, command: &Command, done: &Done) {
@@ -356,14 +356,7 @@ impl World {
     /// After an operator's change the model takes over what is new in the file;
     /// what it did has tests of its own.
     fn believe(&mut self) {
-        let path = self.folder.path().join("journal.sqlite");
-        let vfs = self.disk.vfs().to_owned();
-        let reader = rusqlite::Connection::open_with_flags_and_vfs(
-            path,
-            rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY,
-            vfs.as_str(),
-        )
-        .expect("a reader");
+        let reader = self.reader();
         let mut statement = reader
             .prepare(
                 // Some may have been claimed by the same batch.

@@ -11,6 +11,7 @@
 //! was committed, so it grows with the load.
 
 mod dead;
+mod failure;
 #[cfg(test)]
 mod fixture;
 mod forget;

@@ -10,11 +10,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rusqlite::ErrorCode;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tracing::{error, info};
 
+use super::failure::{explain, is_doubtful, is_of_the_disk};
 use super::inbox::{Inbox, Reply, Taken, Wants};
 use super::journal::{Command, Done, Failure, Journal};
 use super::schema::OpenError;
@@ -371,55 +371,4 @@ fn answer(done: Done, reply: Reply) {
         }
         _ => {}
     }
-}
-
-/// Whether what is in the file must be doubted: not where nothing could be
-/// written for want of room or leave, or since another had the file.
-fn is_doubtful(error: &rusqlite::Error) -> bool {
-    !matches!(
-        error.sqlite_error_code(),
-        Some(
-            ErrorCode::DiskFull
-                | ErrorCode::ReadOnly
-                | ErrorCode::CannotOpen
-                | ErrorCode::DatabaseBusy
-                | ErrorCode::DatabaseLocked
-        )
-    )
-}
-
-/// Whether the disk is to blame, and not what was to be written.
-fn is_of_the_disk(error: &rusqlite::Error) -> bool {
-    matches!(
-        error.sqlite_error_code(),
-        Some(
-            ErrorCode::DiskFull
-                | ErrorCode::ReadOnly
-                | ErrorCode::CannotOpen
-                | ErrorCode::SystemIoFailure
-                | ErrorCode::DatabaseCorrupt
-                | ErrorCode::NotADatabase
-                | ErrorCode::DatabaseBusy
-                | ErrorCode::DatabaseLocked
-                | ErrorCode::OutOfMemory
-                | ErrorCode::PermissionDenied
-                | ErrorCode::FileLockingProtocolFailed
-        )
-    )
-}
-
-/// What is wrong, and what to do.
-fn explain(error: &rusqlite::Error) -> String {
-    let what_to_do = match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => "make room on the disk of server.data_dir",
-        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
-            "make server.data_dir writable"
-        }
-        Some(ErrorCode::SystemIoFailure) => "look for the disk's errors in the system's log",
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            "the file is damaged: restore it from a backup"
-        }
-        _ => return error.to_string(),
-    };
-    format!("{error}: {what_to_do}")
 }
