@@ -5,7 +5,8 @@
 //! [`verify`] (`Received` → [`Verified`](verify::Verified)) →
 //! [`event`] (→ [`Event`](event::Event)) → [`routing`] (→ who is subscribed) →
 //! [`outcome`] (how an attempt ended) → [`retry`] (what becomes of the
-//! delivery) and [`breaker`] (what becomes of its plugin).
+//! delivery) and [`breaker`] (what becomes of its plugin). Beside them,
+//! [`grants`] has what a plugin may do, and [`effects`] what it did.
 //!
 //! Invariants:
 //! - Nothing here does I/O, reads a clock or draws random numbers; time and
@@ -16,7 +17,9 @@
 //!   from what a journal kept of such an event ([`Stored`](event::Stored)).
 
 pub mod breaker;
+pub mod effects;
 pub mod event;
+pub mod grants;
 pub mod ids;
 pub mod json;
 pub mod limits;

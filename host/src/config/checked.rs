@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hookbox_core::ids::{PluginName, SourceName};
@@ -9,8 +10,11 @@ use hookbox_core::verify::{Secrets, SecretsError};
 
 use super::ConfigError;
 use super::file::{
-    Journal, Kind, Layer, Log, Plugin, PluginLayer, Reload, Runtime, Secret, Server, Source, Tls,
+    Journal, Kind, Layer, Log, Outbound, OutboundLayer, Plugin, PluginLayer, Reload, Runtime,
+    Server, Source, Tls,
 };
+use super::found::Lookup;
+use super::grants;
 
 /// The whole configuration.
 #[derive(Debug, Clone)]
@@ -31,6 +35,7 @@ pub struct Settings {
     pub journal: Journal,
     pub reload: Reload,
     pub runtime: Runtime,
+    pub outbound: Outbound,
     pub log: Log,
 }
 
@@ -117,6 +122,7 @@ impl Settings {
             ("[journal]", self.journal != other.journal),
             ("[reload]", self.reload != other.reload),
             ("[runtime]", self.runtime != other.runtime),
+            ("[outbound]", self.outbound != other.outbound),
             ("[log]", self.log != other.log),
         ];
         sections.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
@@ -152,6 +158,7 @@ pub(super) fn check(
         journal: layer.journal.complete().ok_or_else(|| incomplete("journal"))?,
         reload: layer.reload.complete().ok_or_else(|| incomplete("reload"))?,
         runtime: layer.runtime.complete().ok_or_else(|| incomplete("runtime"))?,
+        outbound: outbound(layer.outbound, base)?,
         log: layer.log.complete().ok_or_else(|| incomplete("log"))?,
     };
     ranges(&settings)?;
@@ -166,7 +173,7 @@ pub(super) fn check(
         at_most(&window("duplicate_window_untimed_ms"), untimed, WINDOW_MAX_MS)?;
         let live = LiveSource {
             kind: source.kind,
-            secrets: secrets(&source, base, &variable, &mut files)?,
+            secrets: secrets(&source, &Lookup { base, variable: &variable }, &mut files)?,
             duplicate_window_ms: source.duplicate_window_ms,
             duplicate_window_untimed_ms: untimed,
         };
@@ -180,7 +187,10 @@ pub(super) fn check(
         return Err(value("source", message));
     }
 
-    let plugins = plugins(layer.plugin_defaults, layer.plugin, &sources, &settings)?;
+    let found = Lookup { base, variable: &variable };
+    let (plugins, more) =
+        plugins(layer.plugin_defaults, layer.plugin, &sources, &settings, &found)?;
+    files.extend(more);
     Ok(Config { settings, live: Live { sources, plugins }, files })
 }
 
@@ -194,7 +204,7 @@ fn incomplete(section: &str) -> ConfigError {
     value(section, "a key is missing in the built-in defaults")
 }
 
-fn value(key: impl Into<String>, message: impl Into<String>) -> ConfigError {
+pub(super) fn value(key: impl Into<String>, message: impl Into<String>) -> ConfigError {
     ConfigError::Value { key: key.into(), message: message.into() }
 }
 
@@ -252,43 +262,29 @@ fn event_bytes_max(server: &Server) -> u64 {
     8 * server.body_bytes_max as u64 + 2 * 1024 * 1024
 }
 
+fn outbound(layer: OutboundLayer, base: &Path) -> Result<Outbound, ConfigError> {
+    let mut outbound = layer.complete().ok_or_else(|| incomplete("outbound"))?;
+    outbound.certificates = outbound.certificates.map(|path| base.join(path));
+    at_least("outbound.connect_timeout_ms", outbound.connect_timeout_ms, 1)?;
+    Ok(outbound)
+}
+
 fn secrets(
     source: &Source,
-    base: &Path,
-    variable: impl Fn(&str) -> Option<String>,
+    found: &Lookup<'_>,
     files: &mut Vec<PathBuf>,
 ) -> Result<Secrets, ConfigError> {
     let mut pairs = Vec::new();
     for secret in &source.secrets {
         let fail = |message: String| ConfigError::Secret {
-            source_name: source.name.clone(),
+            section: format!("source {:?}", source.name),
             secret: secret.name.clone(),
             message,
         };
-        let Secret { env, file, value, .. } = secret;
-        let text = match (env, file, value) {
-            (Some(name), None, None) => variable(name).ok_or_else(|| {
-                fail(format!("the environment variable {name} is not set, or not UTF-8"))
-            })?,
-            (None, Some(path), None) => {
-                let path = base.join(path);
-                files.push(path.clone());
-                let text = std::fs::read_to_string(&path)
-                    .map_err(|error| fail(format!("{}: {error}", path.display())))?;
-                text.strip_suffix('\n')
-                    .map(|t| t.strip_suffix('\r').unwrap_or(t))
-                    .unwrap_or(&text)
-                    .to_owned()
-            }
-            (None, None, Some(value)) => value.clone(),
-            _ => return Err(fail("give exactly one of `env`, `file` and `value`".to_owned())),
-        };
+        let text = found.secret(secret, files).map_err(fail)?;
         if text.is_empty() {
             let error = SecretsError::Empty(secret.name.clone());
             return Err(ConfigError::Secrets { source_name: source.name.clone(), error });
-        }
-        if text.trim() != text {
-            return Err(fail("it begins or ends with white space or a line end, which no sender sends: copy it again without".to_owned()));
         }
         pairs.push((secret.name.as_str(), text));
     }
@@ -301,20 +297,28 @@ fn plugins(
     named: BTreeMap<String, PluginLayer>,
     sources: &BTreeMap<SourceName, LiveSource>,
     settings: &Settings,
-) -> Result<Plugins, ConfigError> {
+    found: &Lookup<'_>,
+) -> Result<(Plugins, Vec<PathBuf>), ConfigError> {
     let complete =
         |layer: PluginLayer| layer.complete().ok_or_else(|| incomplete("plugin_defaults"));
     let defaults = complete(defaults)?;
+    if let Some(key) = grants::written(&defaults) {
+        let message = "would be granted to any file that is dropped into the directory: write it \
+                       under [plugin.<name>]";
+        return Err(value(format!("plugin_defaults.{key}"), message));
+    }
     limits("plugin_defaults", &defaults, sources, settings)?;
+    let mut files = Vec::new();
     let mut all = BTreeMap::new();
     for (name, section) in named {
         let key = format!("plugin.{name}");
-        let plugin = complete(PluginLayer::of(defaults.clone()).under(section))?;
+        let mut plugin = complete(PluginLayer::of(defaults.clone()).under(section))?;
         limits(&key, &plugin, sources, settings)?;
+        plugin.grants = Arc::new(grants::check(&key, &mut plugin, found, &mut files)?);
         let name = name.parse().map_err(|error| ConfigError::Name { key, error })?;
         all.insert(name, plugin);
     }
-    Ok(Plugins { defaults, named: all })
+    Ok((Plugins { defaults, named: all }, files))
 }
 
 fn limits(
@@ -331,6 +335,15 @@ fn limits(
     at_most(&key("memory_bytes_max"), plugin.memory_bytes_max as u64, 1 << 32)?;
     at_least(&key("transfer_bytes_max"), plugin.transfer_bytes_max as u64, 65_536)?;
     at_most(&key("concurrency"), plugin.concurrency as u64, settings.runtime.instances_max.into())?;
+    at_least(&key("log_lines_per_s_max"), plugin.log_lines_per_s_max.into(), 1)?;
+    at_least(&key("http_concurrency"), plugin.http_concurrency as u64, 1)?;
+    at_most(&key("http_concurrency"), plugin.http_concurrency as u64, 10_000)?;
+    at_least(&key("http_timeout_ms"), plugin.http_timeout_ms, 1)?;
+    let kept = plugin.http_bodies_kept_bytes_max as u64;
+    at_most(&key("http_bodies_kept_bytes_max"), kept, 1 << 20)?;
+    let value_max = plugin.keyvalue_value_bytes_max as u64;
+    at_most(&key("keyvalue_value_bytes_max"), value_max, 64 << 20)?;
+    at_most(&key("keyvalue_bytes_max"), plugin.keyvalue_bytes_max, 1 << 40)?;
     at_least(&key("attempts_max"), plugin.attempts_max.into(), 1)?;
     at_most(&key("backoff_first_ms"), plugin.backoff_first_ms, WAIT_MAX_MS)?;
     at_most(&key("backoff_max_ms"), plugin.backoff_max_ms, WAIT_MAX_MS)?;

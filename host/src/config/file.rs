@@ -7,16 +7,22 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::Deserialize;
+use serde::de::{self, Deserializer, Visitor};
+
+use super::grants::Grants;
 
 /// Defines a section twice: as it is written in one layer, and as it is once
-/// all layers are put together.
+/// all layers are put together. What comes after `=` is not written but made
+/// of the rest when that is checked.
 macro_rules! section {
     (
         $(#[$doc:meta])* $name:ident as $layer:ident {
             $($key:ident: $type:ty,)*
             $(? $optional:ident: $optional_type:ty,)*
+            $(= $computed:ident: $computed_type:ty,)*
         }
     ) => {
         $(#[$doc])*
@@ -25,6 +31,7 @@ macro_rules! section {
         pub struct $name {
             $(pub $key: $type,)*
             $(pub $optional: Option<$optional_type>,)*
+            $(pub $computed: $computed_type,)*
         }
 
         #[derive(Debug, Default, Deserialize)]
@@ -57,6 +64,7 @@ macro_rules! section {
                 Some($name {
                     $($key: self.$key?,)*
                     $($optional: self.$optional,)*
+                    $($computed: Default::default(),)*
                 })
             }
         }
@@ -115,6 +123,15 @@ section! {
 }
 
 section! {
+    /// `[outbound]`
+    Outbound as OutboundLayer {
+        connect_timeout_ms: u64,
+        idle_timeout_ms: u64,
+        ? certificates: PathBuf,
+    }
+}
+
+section! {
     /// `[log]`
     Log as LogLayer {
         format: LogFormat,
@@ -131,6 +148,16 @@ section! {
         memory_bytes_max: usize,
         transfer_bytes_max: usize,
         log_bytes_max: usize,
+        log_lines_per_s_max: u32,
+        http_calls_max: u32,
+        http_concurrency: usize,
+        http_timeout_ms: u64,
+        http_request_bytes_max: u64,
+        http_response_bytes_max: u64,
+        http_bodies_kept_bytes_max: usize,
+        keyvalue_bytes_max: u64,
+        keyvalue_value_bytes_max: usize,
+        keyvalue_parallel: bool,
         attempts_max: u32,
         backoff_first_ms: u64,
         backoff_max_ms: u64,
@@ -141,6 +168,11 @@ section! {
         backlog_max: u64,
         ? events: Vec<String>,
         ? sources: Vec<String>,
+        ? http: Vec<Http>,
+        ? config: BTreeMap<String, Text>,
+        ? secrets: Vec<Secret>,
+        ? keyvalue: bool,
+        = grants: Arc<Grants>,
     }
 }
 
@@ -200,10 +232,11 @@ fn day_ms() -> u64 {
     86_400_000
 }
 
-/// One of a source's `secrets`. Only one of `env`, `file` and `value` is given.
-#[derive(Deserialize)]
+/// One of the `secrets` of a source or a plugin. Only one of `env`, `file` and
+/// `value` is given.
+#[derive(Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Secret {
+pub struct Secret {
     pub(super) name: String,
     pub(super) env: Option<String>,
     pub(super) file: Option<PathBuf>,
@@ -216,6 +249,48 @@ impl std::fmt::Debug for Secret {
     }
 }
 
+/// One of a plugin's `http`: an origin that it may send requests to.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Http {
+    pub(super) origin: String,
+    pub(super) methods: Option<Vec<String>>,
+    #[serde(default)]
+    pub(super) addresses: Vec<String>,
+}
+
+/// A value of a plugin's `config`, which the plugin gets as text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text(pub(super) String);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Scalar;
+        impl Visitor<'_> for Scalar {
+            type Value = Text;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a text, a number, or true or false")
+            }
+            fn visit_str<E: de::Error>(self, value: &str) -> Result<Text, E> {
+                Ok(Text(value.to_owned()))
+            }
+            fn visit_bool<E: de::Error>(self, value: bool) -> Result<Text, E> {
+                Ok(Text(value.to_string()))
+            }
+            fn visit_i64<E: de::Error>(self, value: i64) -> Result<Text, E> {
+                Ok(Text(value.to_string()))
+            }
+            fn visit_u64<E: de::Error>(self, value: u64) -> Result<Text, E> {
+                Ok(Text(value.to_string()))
+            }
+            fn visit_f64<E: de::Error>(self, value: f64) -> Result<Text, E> {
+                Ok(Text(value.to_string()))
+            }
+        }
+        deserializer.deserialize_any(Scalar)
+    }
+}
+
 /// One layer: the defaults, the file, or a variable of the environment.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -224,6 +299,7 @@ pub(super) struct Layer {
     pub(super) journal: JournalLayer,
     pub(super) reload: ReloadLayer,
     pub(super) runtime: RuntimeLayer,
+    pub(super) outbound: OutboundLayer,
     pub(super) log: LogLayer,
     pub(super) plugin_defaults: PluginLayer,
     pub(super) plugin: BTreeMap<String, PluginLayer>,
@@ -242,6 +318,7 @@ impl Layer {
             journal: self.journal.under(upper.journal),
             reload: self.reload.under(upper.reload),
             runtime: self.runtime.under(upper.runtime),
+            outbound: self.outbound.under(upper.outbound),
             log: self.log.under(upper.log),
             plugin_defaults: self.plugin_defaults.under(upper.plugin_defaults),
             plugin: self.plugin,

@@ -56,7 +56,7 @@ fn from_variable(name: &str, value: &str) -> Result<Option<Layer>, ConfigError> 
         return Ok(None);
     }
     let mut keys: Vec<String> = path.to_lowercase().split("__").map(str::to_owned).collect();
-    if let [section, plugin, _] = keys.as_mut_slice()
+    if let [section, plugin, _, ..] = keys.as_mut_slice()
         && section == "plugin"
     {
         *plugin = plugin.replace('_', "-");

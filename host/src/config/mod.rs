@@ -8,6 +8,8 @@
 
 mod checked;
 mod file;
+mod found;
+mod grants;
 mod layers;
 #[cfg(test)]
 mod tests;
@@ -15,7 +17,10 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 pub use checked::{Config, Live, LiveSource, Plugins, Settings};
-pub use file::{Journal, Kind, Log, LogFormat, Order, Plugin, Reload, Runtime, Server, Tls};
+pub use file::{
+    Journal, Kind, Log, LogFormat, Order, Outbound, Plugin, Reload, Runtime, Server, Tls,
+};
+pub use grants::{Grants, HttpGrant};
 use hookbox_core::ids::NameError;
 use hookbox_core::verify::SecretsError;
 pub use layers::DEFAULTS;
@@ -66,10 +71,10 @@ pub enum ConfigError {
         error: SecretsError,
     },
     /// A secret's value cannot be had.
-    #[error("source {source_name:?}, secret {secret:?}: {message}")]
+    #[error("{section}, secret {secret:?}: {message}")]
     Secret {
-        /// The source.
-        source_name: String,
+        /// The source or the plugin.
+        section: String,
         /// The secret's name.
         secret: String,
         /// What is wrong, and what to do.

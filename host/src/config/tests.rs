@@ -41,7 +41,7 @@ fn the_commented_examples_in_the_defaults_are_valid() {
         .map(|line| line.strip_prefix("# ").unwrap_or(line).to_owned() + "\n")
         .collect();
     let text = text.replace("file = \"/run/secrets/tv\"", "value = \"other\"");
-    let config = config(&text, &[("TV_SECRET", "x")]).expect(&text);
+    let config = config(&text, &[("TV_SECRET", "x"), ("CHAT_TOKEN", "hush-hush")]).expect(&text);
     assert_eq!(config.live.sources.len(), 1);
     let plugin = "audit-log".parse().expect("a name");
     assert_eq!(config.live.plugins.of(&plugin).deadline_ms, 5_000);

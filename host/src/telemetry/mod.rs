@@ -2,11 +2,14 @@
 //!
 //! Invariant: no line holds a secret or a body.
 
+mod redact;
+
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::time::UtcTime;
 
+pub use self::redact::Redactor;
 use crate::config::{Log, LogFormat};
 
 /// Bytes of an event's or a source's name that are logged.

@@ -1,0 +1,70 @@
+//! What a call of a plugin did beyond its answer: changes of its key-value
+//! state, which count only with an `ok`, and the requests that it sent, which
+//! are kept whatever became of it.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::ids::Digest;
+
+/// A change of one key of a plugin's state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateChange {
+    /// The key.
+    pub key: String,
+    /// What becomes of it.
+    pub value: StateValue,
+}
+
+/// What becomes of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StateValue {
+    /// It has this value.
+    Set(Vec<u8>),
+    /// It is gone.
+    Delete,
+    /// It was counted up and nothing else: `by` is added to what is there when
+    /// it is committed, so that calls at once all count. Where what is there is
+    /// no number by then, or too large, it gets `to`.
+    Add {
+        /// By how much.
+        by: u64,
+        /// What the call saw.
+        to: u64,
+    },
+}
+
+/// A request that a call sent, or was refused, without any header field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboundCall {
+    /// When: milliseconds since the Unix epoch.
+    pub started_at_ms: u64,
+    /// Until the response was read to its end, or given up.
+    pub duration: Duration,
+    /// Its method, bounded.
+    pub method: String,
+    /// Its URL without the query, bounded, secrets replaced.
+    pub url: String,
+    /// To which it was sent. None: no connection was made.
+    pub address: Option<IpAddr>,
+    /// Of the response.
+    pub status: Option<u16>,
+    /// A stable code where it failed or was refused, and why; secrets replaced.
+    pub error: Option<(&'static str, String)>,
+    /// What was sent.
+    pub request: CalledBody,
+    /// What came back.
+    pub response: CalledBody,
+}
+
+/// One of the two bodies of an [`OutboundCall`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CalledBody {
+    /// Bytes that passed.
+    pub bytes: u64,
+    /// Of these, where it passed whole.
+    pub digest: Option<Digest>,
+    /// The first of them, as many as the operator lets be kept, secrets
+    /// replaced.
+    pub kept: Option<Vec<u8>>,
+}
