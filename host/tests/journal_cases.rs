@@ -91,6 +91,8 @@ fn attempt(outcome: Outcome) -> Attempt {
         duration: Duration::from_micros(20),
         outcome,
         log: String::new(),
+        changes: Vec::new(),
+        calls: Vec::new(),
     }
 }
 

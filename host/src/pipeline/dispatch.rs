@@ -170,6 +170,8 @@ async fn attempt<S: Store>(store: &S, runner: &Runner, plugin: Arc<Plugin>, clai
         duration: done.duration,
         outcome: done.outcome,
         log: done.log,
+        changes: done.changes,
+        calls: done.calls,
     };
     tell(&plugin, &claim, &attempt);
     let handled = attempt.outcome == Outcome::Handled;

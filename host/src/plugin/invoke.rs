@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use hookbox_core::effects::{OutboundCall, StateChange};
 use hookbox_core::event::Event;
 use hookbox_core::ids::{DeliveryId, EventId, PluginName};
 use hookbox_core::outcome::{Failure, FailureKind, Outcome};
@@ -16,7 +17,7 @@ use super::imports::CallState;
 use super::limits::CallLimits;
 use super::output::{self, CallLog, Origin, SharedLog};
 use super::registry::Plugin;
-use crate::config;
+use crate::config::{self, Grants};
 
 /// Frames of a trap's backtrace that are shown.
 const FRAMES_MAX: usize = 8;
@@ -52,6 +53,10 @@ pub struct Attempt {
     pub duration: Duration,
     /// What the plugin logged.
     pub log: String,
+    /// What it changed in its state; nothing unless it handled the event.
+    pub changes: Vec<StateChange>,
+    /// The requests that it sent, in order.
+    pub calls: Vec<OutboundCall>,
 }
 
 /// Calls plugins, on threads of their own.
@@ -86,6 +91,8 @@ impl Runner {
             started: SystemTime::now(),
             duration: Duration::ZERO,
             log: String::new(),
+            changes: Vec::new(),
+            calls: Vec::new(),
         };
         let Ok(permit) = Arc::clone(&self.instances).acquire_owned().await else {
             return failed("the server is ending");
@@ -123,7 +130,9 @@ impl Runner {
         };
         let work = async {
             let _permit = self.instances.acquire().await;
-            enter(&self.engine, pre, settings, name, &log, call).await
+            // Nothing is granted: it must say the same whatever it may do.
+            let about = About { name, settings, grants: &Arc::default() };
+            enter(&self.engine, pre, &about, &log, call).await
         };
         let said = self.guests.block_on(work);
         let _printed = output::finish(&log);
@@ -145,14 +154,16 @@ async fn attempt(engine: &Engine, plugin: &Plugin, call: &Call) -> Attempt {
     let guest = async |store: &mut Store<CallState>, guest: &Guest| {
         guest.hookbox_targetvideo_handler().call_handle(store, &event, &delivery).await
     };
-    let answer = enter(engine, &plugin.code.pre, &plugin.settings, &plugin.name, &log, guest).await;
+    let grants = &plugin.settings.grants;
+    let about = About { name: &plugin.name, settings: &plugin.settings, grants };
+    let answer = enter(engine, &plugin.code.pre, &about, &log, guest).await;
     let duration = began.elapsed();
     let log = output::finish(&log);
     let outcome = match answer {
         Ok(answer) => bounded(v0_1_0::outcome(answer)),
         Err(failure) => bounded(Outcome::Failed(failure)),
     };
-    Attempt { outcome, started, duration, log }
+    Attempt { outcome, started, duration, log, changes: Vec::new(), calls: Vec::new() }
 }
 
 /// A reason is kept up to a length: a guest chooses its words, and the names of
@@ -168,17 +179,25 @@ fn bounded(outcome: Outcome) -> Outcome {
     }
 }
 
+/// Who is called.
+struct About<'a> {
+    name: &'a PluginName,
+    settings: &'a config::Plugin,
+    /// What it may do in this call.
+    grants: &'a Arc<Grants>,
+}
+
 /// Makes an instance with its limits, and calls it.
 async fn enter<T>(
     engine: &Engine,
     pre: &GuestPre<CallState>,
-    settings: &config::Plugin,
-    name: &PluginName,
+    about: &About<'_>,
     log: &SharedLog,
     call: impl AsyncFnOnce(&mut Store<CallState>, &Guest) -> wasmtime::Result<T>,
 ) -> Result<T, Failure> {
+    let &About { name, settings, grants } = about;
     let limits = CallLimits::new(settings.memory_bytes_max);
-    let mut store = Store::new(engine, CallState::new(log, limits));
+    let mut store = Store::new(engine, CallState::new(log, limits, grants));
     store.limiter(|state| &mut state.limits);
     store.set_hostcall_fuel(settings.transfer_bytes_max);
     store.set_epoch_deadline(1);

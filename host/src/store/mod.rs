@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hookbox_core::breaker::BreakerPolicy;
+use hookbox_core::effects::{OutboundCall, StateChange};
 use hookbox_core::event::Event;
 use hookbox_core::ids::{DeliveryId, Digest, EventId, PluginName};
 use hookbox_core::outcome::Outcome;
@@ -116,6 +117,11 @@ pub struct Attempt {
     pub outcome: Outcome,
     /// What the plugin logged, bounded.
     pub log: String,
+    /// What it changed in its state. Counts only where the outcome is
+    /// `Handled`, and is committed with it.
+    pub changes: Vec<StateChange>,
+    /// The requests that it sent, in order, bounded.
+    pub calls: Vec<OutboundCall>,
 }
 
 /// What became of a delivery by an attempt.

@@ -4,11 +4,14 @@
 //! - Clocks, random numbers, standard output and error work; files, sockets,
 //!   environment and arguments are empty or refuse (`wasmtime-wasi` with
 //!   nothing granted).
-//! - [`refused`] has the rest: outgoing HTTP, settings, key-value state.
-//! - [`logging`] is `wasi:logging`.
+//! - [`logging`] is `wasi:logging`, [`settings`] is `wasi:config`.
+//! - [`refused`] has the rest: outgoing HTTP, key-value state.
 
 mod logging;
 mod refused;
+mod settings;
+
+use std::sync::Arc;
 
 use wasmtime::Engine;
 use wasmtime::component::{HasSelf, Linker, ResourceTable};
@@ -17,6 +20,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use super::limits::CallLimits;
 use super::output::{Pipe, SharedLog, Stream};
+use crate::config::Grants;
 
 /// Random bytes that a guest may ask for at once: more must be asked for in
 /// parts, so that no call makes the host allocate without bound.
@@ -39,6 +43,9 @@ pub struct CallState {
     hooks: refused::NoHttp,
     table: ResourceTable,
     log: SharedLog,
+    /// What the operator granted; nothing while the plugin only describes
+    /// itself.
+    grants: Arc<Grants>,
     /// What the call may use.
     pub limits: CallLimits,
     /// Ticks of the epoch that found the call in guest code.
@@ -47,7 +54,7 @@ pub struct CallState {
 
 impl CallState {
     /// The state of a fresh call.
-    pub fn new(log: &SharedLog, limits: CallLimits) -> Self {
+    pub fn new(log: &SharedLog, limits: CallLimits, grants: &Arc<Grants>) -> Self {
         let wasi = WasiCtx::builder()
             .stdout(Pipe::new(log, Stream::Stdout))
             .stderr(Pipe::new(log, Stream::Stderr))
@@ -66,6 +73,7 @@ impl CallState {
             hooks: refused::NoHttp,
             table,
             log: SharedLog::clone(log),
+            grants: Arc::clone(grants),
             limits,
             ticks: 0,
         }

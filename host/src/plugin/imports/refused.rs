@@ -5,7 +5,6 @@ use wasmtime::component::Resource;
 use wasmtime_wasi_http::{Error, RequestOptions, Result, WasiBody, WasiHttpHooks};
 
 use super::CallState;
-use super::generated::wasi::config::store as config;
 use super::generated::wasi::keyvalue::{atomics, batch, store};
 
 /// Outgoing HTTP: `HTTP-request-denied`.
@@ -25,16 +24,6 @@ impl WasiHttpHooks for NoHttp {
 
     fn p2_outgoing_body_chunk_size(&mut self) -> usize {
         super::BODY_CHUNK_BYTES_MAX
-    }
-}
-
-impl config::Host for CallState {
-    fn get(&mut self, _key: String) -> std::result::Result<Option<String>, config::Error> {
-        Ok(None)
-    }
-
-    fn get_all(&mut self) -> std::result::Result<Vec<(String, String)>, config::Error> {
-        Ok(Vec::new())
     }
 }
 
