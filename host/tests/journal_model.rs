@@ -576,6 +576,8 @@ fn attempt(how: How) -> Attempt {
             How::Rejected => failed(FailureKind::Rejected),
         },
         log: "said something".to_owned(),
+        changes: Vec::new(),
+        calls: Vec::new(),
     }
 }
 
