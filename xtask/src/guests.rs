@@ -16,7 +16,7 @@ use crate::{cargo, output, root, run, target};
 const TARGET: &str = "wasm32-wasip2";
 
 /// A build: package, features, name of the file that it makes.
-const BUILDS: [(&str, &str, &str); 8] = [
+const BUILDS: [(&str, &str, &str); 9] = [
     ("audit-log", "key-value", "audit-log-key-value"),
     ("audit-log", "", "audit-log"),
     ("encoding-watch", "", "encoding-watch"),
@@ -25,6 +25,7 @@ const BUILDS: [(&str, &str, &str); 8] = [
     ("wanting", "", "wanting"),
     ("outlandish", "", "outlandish"),
     ("hoarder", "", "hoarder"),
+    ("caller", "", "caller"),
 ];
 
 /// Builds all plugins of this repository, and says in which folder they are.
