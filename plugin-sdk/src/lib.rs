@@ -26,7 +26,13 @@
 //! random numbers through the system work as usual: a line printed is a log
 //! line. Each call runs in a fresh instance, so statics start anew every time.
 //!
-//! [`testing`] runs a handler in an ordinary `cargo test`.
+//! What the operator gives a plugin is in [`config`] (settings and secrets),
+//! [`keyvalue`] (state), and [`http`] (outgoing requests); [`log`] has levels.
+//! A component imports only those that its code uses. Their errors turn into a
+//! [`Failure`] by `?`.
+//!
+//! [`testing`] runs a handler in an ordinary `cargo test`, with a fake in place
+//! of the host.
 
 #[allow(
     missing_docs,
@@ -38,7 +44,8 @@
 pub mod bindings {
     wit_bindgen::generate!({
         path: "../wit/targetvideo-0.1.0",
-        // Only what a plugin exports: what it imports, std imports by itself.
+        // Only what a plugin exports. Of its imports, `wasi` has those of the
+        // SDK's modules; the others std imports by itself.
         inline: "
             package hookbox:sdk;
             world guest {
@@ -54,10 +61,21 @@ pub mod bindings {
     });
 }
 
+pub mod config;
 mod export;
+pub mod http;
+pub mod keyvalue;
+pub mod log;
 mod subject;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
+#[cfg(target_family = "wasm")]
+mod wasi;
+
+#[cfg(not(target_family = "wasm"))]
+use testing::fake as host;
+#[cfg(target_family = "wasm")]
+use wasi as host;
 
 pub use bindings::hookbox::plugin::types::{Delivery, Description, Failure, RetryLater, Want};
 pub use bindings::hookbox::targetvideo::events::{
@@ -83,7 +101,8 @@ pub trait Plugin {
     /// fresh instance.
     ///
     /// The same event can arrive more than once, so make the work idempotent;
-    /// [`Delivery::id`] is the same for each attempt.
+    /// [`Delivery::id`] is the same for each attempt. What the call writes to
+    /// [`keyvalue`] is kept only if it returns `Ok`.
     ///
     /// # Errors
     /// What the host should do about it: [`Failure::Retry`],

@@ -22,6 +22,13 @@
 //! let nameless = event(r#"{"event":"add_video","data":{"Video":{}}}"#);
 //! assert!(matches!(Namer::handle(nameless, delivery()), Err(Failure::Reject(_))));
 //! ```
+//!
+//! [`FakeHost`] gives it settings, state and answers to its requests.
+
+pub(crate) mod fake;
+mod host;
+
+pub use host::{Answer, FakeHost, LogLine, Sent};
 
 use hookbox_core::targetvideo::{self, samples};
 
