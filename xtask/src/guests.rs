@@ -16,11 +16,15 @@ use crate::{cargo, output, root, run, target};
 const TARGET: &str = "wasm32-wasip2";
 
 /// A build: package, features, name of the file that it makes.
-const BUILDS: [(&str, &str, &str); 9] = [
+const BUILDS: [(&str, &str, &str); 13] = [
     ("audit-log", "key-value", "audit-log-key-value"),
     ("audit-log", "", "audit-log"),
     ("encoding-watch", "", "encoding-watch"),
     ("catalog", "", "catalog"),
+    ("notify-chat", "", "notify-chat"),
+    ("relay", "", "relay"),
+    ("view-counter", "", "view-counter"),
+    ("view-counter", "chaos", "view-counter-chaos"),
     ("probe", "", "probe"),
     ("wanting", "", "wanting"),
     ("outlandish", "", "outlandish"),
