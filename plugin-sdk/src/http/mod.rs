@@ -111,8 +111,8 @@ impl Request {
         Self::new("DELETE", url)
     }
 
-    /// Adds a header field. The host sets those of the connection, such as
-    /// `Host` and `Content-Length`, by itself.
+    /// Adds a header field. `Host` and `Content-Length` are set without being
+    /// asked for; the host refuses those that belong to the connection.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
@@ -143,12 +143,17 @@ impl Request {
     ///
     /// # Errors
     /// Where no whole answer came. `?` turns it into [`Failure::Retry`].
-    pub fn send(self) -> Result<Response, Error> {
+    pub fn send(mut self) -> Result<Response, Error> {
         let target = Target::of(&self.url)
             .map_err(|why| Error::new(ErrorKind::Request, "the address", why))?;
         if let Some((name, _)) = self.headers.iter().find(|(name, value)| !is_field(name, value)) {
             let why = format!("the header field {name:?} has characters that no field may have");
             return Err(Error::new(ErrorKind::Request, target.origin(), why));
+        }
+        // Else the host sends the body in chunks, which not every service takes.
+        let is_length = |(name, _): &(String, String)| name.eq_ignore_ascii_case("content-length");
+        if !self.body.is_empty() && !self.headers.iter().any(is_length) {
+            self.headers.push(("Content-Length".to_owned(), self.body.len().to_string()));
         }
         crate::host::http::send(&self, &target)
     }

@@ -20,8 +20,10 @@ fn a_request_is_sent_as_it_was_built() {
     assert_eq!(sent.len(), 2);
     assert_eq!((&*sent[0].method, &*sent[0].url), ("PUT", "https://a.example/b?c"));
     assert_eq!((sent[0].header("x-one"), &*sent[0].text()), (Some("1"), "text"));
+    assert_eq!(sent[0].header("content-length"), Some("4"));
     assert_eq!(sent[0].timeout, Duration::from_millis(50));
     assert_eq!((&*sent[1].method, sent[1].timeout), ("GET", TIMEOUT));
+    assert_eq!(sent[1].headers, []);
 }
 
 #[test]

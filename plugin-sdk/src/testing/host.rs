@@ -161,7 +161,8 @@ pub struct Sent {
     pub method: String,
     /// The whole address.
     pub url: String,
-    /// The header fields, as they were given.
+    /// The header fields, as they were given, and `Content-Length` where there
+    /// is a body.
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,

@@ -18,6 +18,9 @@ use crate::http::{Error, ErrorKind, Request, Response, Target};
 /// Bytes of an answer that are asked for at once.
 const READ_BYTES_MAX: u64 = 64 * 1024;
 
+const ADDRESS_DENIED: &str = "its network address is not granted: the operator has to grant \
+                              addresses of private networks one by one";
+
 pub(crate) fn send(request: &Request, target: &Target) -> Result<Response, Error> {
     Exchange { request, target, timer: monotonic_clock::subscribe_duration(ns(request.timeout)) }
         .run()
@@ -187,43 +190,47 @@ impl Exchange<'_> {
 
     fn refused(&self, code: &ErrorCode) -> Error {
         use ErrorKind::{BodyTooLarge, Connection, Denied, Protocol, Request};
-        let kind = match code {
+        let (kind, detail): (_, String) = match code {
             ErrorCode::HttpRequestDenied => return Error::denied(self.target),
-            ErrorCode::DestinationIpProhibited => {
-                let why = "the network address of this host is not granted: the operator has to \
-                           grant addresses of private networks one by one";
-                return self.error(Denied, why);
-            }
+            ErrorCode::DestinationIpProhibited => (Denied, ADDRESS_DENIED.into()),
             ErrorCode::DnsTimeout
             | ErrorCode::ConnectionTimeout
             | ErrorCode::ConnectionReadTimeout
             | ErrorCode::ConnectionWriteTimeout
             | ErrorCode::HttpResponseTimeout => return self.late(),
-            ErrorCode::DnsError(_)
-            | ErrorCode::DestinationNotFound
-            | ErrorCode::DestinationUnavailable
+            ErrorCode::DnsError(dns) => {
+                let why = dns.rcode.as_deref().unwrap_or("no reason given");
+                (Connection, format!("its name cannot be resolved: {why}"))
+            }
+            ErrorCode::DestinationNotFound => (Connection, "it has no address".into()),
+            ErrorCode::ConnectionRefused => (Connection, "connection refused".into()),
+            ErrorCode::ConnectionTerminated => (Connection, "the connection was cut".into()),
+            ErrorCode::ConnectionLimitReached => (Connection, "too many calls at once".into()),
+            ErrorCode::TlsCertificateError => (Connection, "its certificate is not trusted".into()),
+            ErrorCode::HttpResponseIncomplete => (Connection, "the answer was cut off".into()),
+            ErrorCode::DestinationUnavailable
             | ErrorCode::DestinationIpUnroutable
-            | ErrorCode::ConnectionRefused
-            | ErrorCode::ConnectionTerminated
-            | ErrorCode::ConnectionLimitReached
             | ErrorCode::TlsProtocolError
-            | ErrorCode::TlsCertificateError
-            | ErrorCode::TlsAlertReceived(_)
-            | ErrorCode::HttpResponseIncomplete => Connection,
+            | ErrorCode::TlsAlertReceived(_) => (Connection, name(code)),
             ErrorCode::HttpRequestLengthRequired
             | ErrorCode::HttpRequestBodySize(_)
             | ErrorCode::HttpRequestMethodInvalid
             | ErrorCode::HttpRequestUriInvalid
             | ErrorCode::HttpRequestUriTooLong
             | ErrorCode::HttpRequestHeaderSectionSize(_)
-            | ErrorCode::HttpRequestHeaderSize(_) => Request,
-            ErrorCode::HttpResponseBodySize(_) => BodyTooLarge,
-            _ => Protocol,
+            | ErrorCode::HttpRequestHeaderSize(_) => (Request, name(code)),
+            ErrorCode::HttpResponseBodySize(_) => (BodyTooLarge, name(code)),
+            ErrorCode::InternalError(Some(why)) => (Protocol, why.clone()),
+            _ => (Protocol, name(code)),
         };
-        // Such as `ErrorCode::ConnectionRefused`.
-        let code = format!("{code:?}");
-        self.error(kind, code.trim_start_matches("ErrorCode::"))
+        self.error(kind, detail)
     }
+}
+
+/// As the interface names it: `TlsProtocolError`.
+fn name(code: &ErrorCode) -> String {
+    let code = format!("{code:?}");
+    code.trim_start_matches("ErrorCode::").to_owned()
 }
 
 /// Nanoseconds, as the host counts.
