@@ -86,6 +86,11 @@ pub use bindings::hookbox::targetvideo::events::{
 pub use export::exports;
 pub use subject::{Subject, SubjectKind};
 
+/// The code of the guide for authors, so that it is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/plugin-authors.md")]
+mod guide {}
+
 /// A plugin: what it wants, and what it does with it.
 pub trait Plugin {
     /// Names of the events it wants, as the sender spells them, such as

@@ -9,6 +9,8 @@ use super::host::{Answer, LogLine, Sent};
 /// The host of one thread.
 #[derive(Debug, Default)]
 pub(super) struct Fake {
+    /// Counted up by each that a test makes.
+    pub(super) number: u64,
     /// Whether a test made it; else nothing is recorded.
     pub(super) is_made: bool,
     pub(super) config: BTreeMap<String, String>,

@@ -37,6 +37,8 @@ use crate::{Delivery, Event, Failure, Plugin};
 #[derive(Debug)]
 #[must_use = "it stands in for the host until it is dropped"]
 pub struct FakeHost {
+    /// Which of the thread's hosts it is.
+    number: u64,
     /// It belongs to its thread.
     _thread: PhantomData<*const ()>,
 }
@@ -45,8 +47,12 @@ impl FakeHost {
     /// An empty host that grants everything.
     #[expect(clippy::new_without_default, reason = "it changes the thread, so it is asked for")]
     pub fn new() -> Self {
-        fake::with(|host| *host = Fake { is_made: true, ..Fake::default() });
-        Self { _thread: PhantomData }
+        let number = fake::with(|host| {
+            let number = host.number.wrapping_add(1);
+            *host = Fake { number, is_made: true, ..Fake::default() };
+            number
+        });
+        Self { number, _thread: PhantomData }
     }
 
     /// Sets a setting or secret.
@@ -100,7 +106,13 @@ impl FakeHost {
 
 impl Drop for FakeHost {
     fn drop(&mut self) {
-        fake::with(|host| *host = Fake::default());
+        let number = self.number;
+        fake::with(|host| {
+            // Not where a newer one has taken its place.
+            if host.number == number {
+                *host = Fake { number, ..Fake::default() };
+            }
+        });
     }
 }
 
@@ -243,8 +255,12 @@ mod tests {
         keyvalue::open().and_then(|state| state.set("k", "v")).expect("set");
         drop(old);
         assert_eq!(config::get("a"), None);
-        let host = FakeHost::new();
+        let mut host = FakeHost::new().config("a", "2");
         assert!(host.keyvalue().is_empty() && host.log().is_empty());
+        host = FakeHost::new().config("a", "3");
+        assert_eq!(config::get("a").as_deref(), Some("3"), "the older one was dropped later");
+        drop(host);
+        assert_eq!(config::get("a"), None);
     }
 
     #[test]
