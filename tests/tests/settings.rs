@@ -83,7 +83,7 @@ fn new_settings_let_in_a_plugin_that_was_refused() {
     let build = probe(1);
     site.install("probe", &build);
     let server = site.serve();
-    let refused = server.wait(|line| text(line, "code") == "describe-failed");
+    let refused = server.wait(|line| text(line, "code") == "memory-minimum");
     assert!(text(&refused, "error").contains("memory_bytes_max"), "{refused}");
     site.configure(SOURCE, "");
     server.wait_live("probe", &build);

@@ -1,5 +1,6 @@
 //! The command line: one file for each verb.
 
+mod check;
 mod choose;
 mod config;
 mod dead;
@@ -20,6 +21,9 @@ use crate::plugin::compile;
 /// Exit status where there is no such event, delivery or plugin.
 const NOT_FOUND: u8 = 4;
 
+/// Exit status where a file is no plugin that would be made live.
+const REFUSED: u8 = 5;
+
 /// Routes webhooks to WebAssembly plugins.
 ///
 /// hookbox receives webhooks over HTTP, verifies and types them, and hands each
@@ -36,6 +40,8 @@ struct Arguments {
 enum Verb {
     /// Serves webhooks until SIGTERM or SIGINT
     Serve(ConfigFile),
+    /// Judges plugin files as a server would, without one
+    Check(check::Arguments),
     /// Shows or checks the configuration
     #[command(subcommand)]
     Config(config::Verb),
@@ -71,6 +77,7 @@ impl ConfigFile {
 pub fn main() -> ExitCode {
     let result = match Arguments::parse().verb {
         Verb::Serve(file) => serve::run(file.path()),
+        Verb::Check(arguments) => check::run(arguments),
         Verb::Config(verb) => config::run(verb).map(|()| ExitCode::SUCCESS),
         Verb::Events(verb) => events::run(verb).map(|()| ExitCode::SUCCESS),
         Verb::Dead(verb) => dead::run(verb).map(|()| ExitCode::SUCCESS),

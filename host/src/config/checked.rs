@@ -138,12 +138,41 @@ pub(super) fn check(
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<Config, ConfigError> {
     let mut files = Vec::new();
+    let found = Lookup { base, variable: &variable, values_needed: true };
+    let (settings, sections) = settings(layer, base)?;
+    if let Some(pair) = settings.server.tls() {
+        files.extend([pair.certificate, pair.key]);
+    }
+    let sources = sources(sections.sources, &found, &mut files)?;
+    let names = sources.keys().cloned().collect();
+    let plugins = plugins(sections.defaults, sections.named, &names, &settings, &found)?;
+    files.extend(plugins.1);
+    Ok(Config { settings, live: Live { sources, plugins: plugins.0 }, files })
+}
+
+/// Settings that plugins are judged by, of layers that are not checked
+/// otherwise: values of secrets need not be at hand.
+pub(super) fn for_plugins(layer: Layer, base: &Path) -> Result<(Settings, Plugins), ConfigError> {
+    let (settings, sections) = settings(layer, base)?;
+    let names = sections.sources.iter().filter_map(|source| source.name.parse().ok()).collect();
+    let found = Lookup { base, variable: &|_| None, values_needed: false };
+    let (plugins, _) = plugins(sections.defaults, sections.named, &names, &settings, &found)?;
+    Ok((settings, plugins))
+}
+
+/// Sections that are checked after the settings.
+struct Sections {
+    sources: Vec<Source>,
+    defaults: PluginLayer,
+    named: BTreeMap<String, PluginLayer>,
+}
+
+fn settings(layer: Layer, base: &Path) -> Result<(Settings, Sections), ConfigError> {
     let mut server = layer.server.complete().ok_or_else(|| incomplete("server"))?;
     server.data_dir = base.join(&server.data_dir);
     server.plugins_dir = base.join(&server.plugins_dir);
     for path in [&mut server.tls_certificate, &mut server.tls_key].into_iter().flatten() {
         *path = base.join(&*path);
-        files.push(path.clone());
     }
     if server.tls_certificate.is_some() != server.tls_key.is_some() {
         let message = "tls_certificate and tls_key only go together: give both or none";
@@ -162,9 +191,21 @@ pub(super) fn check(
         log: layer.log.complete().ok_or_else(|| incomplete("log"))?,
     };
     ranges(&settings)?;
+    let sections = Sections {
+        sources: layer.source.unwrap_or_default(),
+        defaults: layer.plugin_defaults,
+        named: layer.plugin,
+    };
+    Ok((settings, sections))
+}
 
+fn sources(
+    written: Vec<Source>,
+    found: &Lookup<'_>,
+    files: &mut Vec<PathBuf>,
+) -> Result<BTreeMap<SourceName, LiveSource>, ConfigError> {
     let mut sources = BTreeMap::new();
-    for source in layer.source.unwrap_or_default() {
+    for source in written {
         let key = format!("source {:?}", source.name);
         let name = source.name.parse().map_err(|error| ConfigError::Name { key, error })?;
         let window = |name: &str| format!("source {:?}, {name}", source.name);
@@ -173,7 +214,7 @@ pub(super) fn check(
         at_most(&window("duplicate_window_untimed_ms"), untimed, WINDOW_MAX_MS)?;
         let live = LiveSource {
             kind: source.kind,
-            secrets: secrets(&source, &Lookup { base, variable: &variable }, &mut files)?,
+            secrets: secrets(&source, found, files)?,
             duplicate_window_ms: source.duplicate_window_ms,
             duplicate_window_untimed_ms: untimed,
         };
@@ -187,11 +228,7 @@ pub(super) fn check(
         return Err(value("source", message));
     }
 
-    let found = Lookup { base, variable: &variable };
-    let (plugins, more) =
-        plugins(layer.plugin_defaults, layer.plugin, &sources, &settings, &found)?;
-    files.extend(more);
-    Ok(Config { settings, live: Live { sources, plugins }, files })
+    Ok(sources)
 }
 
 /// Where the server keeps its files, of layers that are not checked otherwise.
@@ -295,7 +332,7 @@ fn secrets(
 fn plugins(
     defaults: PluginLayer,
     named: BTreeMap<String, PluginLayer>,
-    sources: &BTreeMap<SourceName, LiveSource>,
+    sources: &BTreeSet<SourceName>,
     settings: &Settings,
     found: &Lookup<'_>,
 ) -> Result<(Plugins, Vec<PathBuf>), ConfigError> {
@@ -324,7 +361,7 @@ fn plugins(
 fn limits(
     section: &str,
     plugin: &Plugin,
-    sources: &BTreeMap<SourceName, LiveSource>,
+    sources: &BTreeSet<SourceName>,
     settings: &Settings,
 ) -> Result<(), ConfigError> {
     let key = |name: &str| format!("{section}.{name}");
@@ -354,7 +391,7 @@ fn limits(
     at_least(&key("breaker_open_max_ms"), plugin.breaker_open_max_ms, open_first_ms)?;
     at_least(&key("backlog_max"), plugin.backlog_max, 1)?;
     for source in plugin.sources.iter().flatten() {
-        let known = source.parse().is_ok_and(|name: SourceName| sources.contains_key(&name));
+        let known = source.parse().is_ok_and(|name: SourceName| sources.contains(&name));
         if !known {
             return Err(value(key("sources"), format!("there is no source {source:?}")));
         }

@@ -5,12 +5,17 @@ use std::path::{Path, PathBuf};
 
 use super::file::Secret;
 
+/// In place of a value that is not looked up.
+const PLACEHOLDER: &str = "(not looked up)";
+
 /// What a configuration refers to.
 pub(super) struct Lookup<'a> {
     /// Where relative paths start.
     pub(super) base: &'a Path,
     /// Looks up the environment.
     pub(super) variable: &'a dyn Fn(&str) -> Option<String>,
+    /// Else each value is a placeholder, and nothing is looked up.
+    pub(super) values_needed: bool,
 }
 
 impl Lookup<'_> {
@@ -26,6 +31,9 @@ impl Lookup<'_> {
     ) -> Result<String, String> {
         let Secret { env, file, value, .. } = secret;
         let text = match (env, file, value) {
+            (Some(_), None, None) | (None, Some(_), None) if !self.values_needed => {
+                return Ok(PLACEHOLDER.to_owned());
+            }
             (Some(name), None, None) => (self.variable)(name).ok_or_else(|| {
                 format!("the environment variable {name} is not set, or not UTF-8")
             })?,

@@ -90,6 +90,15 @@ pub fn read(path: Option<&Path>) -> Result<Config, ConfigError> {
     checked::check(layer(path)?, base(path), |name| std::env::var(name).ok())
 }
 
+/// The settings that plugins are judged by, from the same layers: neither
+/// sources nor values of secrets need be there.
+///
+/// # Errors
+/// As [`read`], but for these.
+pub fn for_plugins(path: Option<&Path>) -> Result<(Settings, Plugins), ConfigError> {
+    checked::for_plugins(layer(path)?, base(path))
+}
+
 /// `server.data_dir` alone, from the same layers: the secrets need not be at
 /// hand.
 ///

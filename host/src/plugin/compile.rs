@@ -29,7 +29,7 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use super::engine;
-use super::load::Refused;
+use super::verdict::Refused;
 use crate::config::Reload;
 
 /// Code of a refusal that is the host's fault and may pass.

@@ -16,8 +16,10 @@ use super::engine::TICK;
 use super::imports::CallState;
 use super::limits::CallLimits;
 use super::output::{self, CallLog, Origin, SharedLog};
+use super::rate::LogRate;
 use super::registry::Plugin;
 use crate::config::{self, Grants};
+use crate::telemetry::Redactor;
 
 /// Frames of a trap's backtrace that are shown.
 const FRAMES_MAX: usize = 8;
@@ -124,7 +126,8 @@ impl Runner {
             delivery: String::new(),
             attempt: 0,
         };
-        let log = CallLog::new(origin, settings.log_bytes_max);
+        let rate = Arc::new(LogRate::new(settings.log_lines_per_s_max));
+        let log = CallLog::new(origin, settings, &rate);
         let call = async |store: &mut Store<CallState>, guest: &Guest| {
             guest.hookbox_plugin_about().call_describe(store).await
         };
@@ -136,7 +139,7 @@ impl Runner {
         };
         let said = self.guests.block_on(work);
         let _printed = output::finish(&log);
-        said
+        said.map_err(|failure| bounded(failure, settings.grants.redactor()))
     }
 }
 
@@ -147,7 +150,7 @@ async fn attempt(engine: &Engine, plugin: &Plugin, call: &Call) -> Attempt {
         delivery: call.delivery.to_string(),
         attempt: call.attempt,
     };
-    let log = CallLog::new(origin, plugin.settings.log_bytes_max);
+    let log = CallLog::new(origin, &plugin.settings, &plugin.log_rate);
     let event = v0_1_0::event_to_wit(call.event.typed());
     let delivery = v0_1_0::delivery_to_wit(call);
     let (started, began) = (SystemTime::now(), Instant::now());
@@ -159,24 +162,20 @@ async fn attempt(engine: &Engine, plugin: &Plugin, call: &Call) -> Attempt {
     let answer = enter(engine, &plugin.code.pre, &about, &log, guest).await;
     let duration = began.elapsed();
     let log = output::finish(&log);
+    let answer = answer.map(v0_1_0::outcome).unwrap_or_else(Outcome::Failed);
     let outcome = match answer {
-        Ok(answer) => bounded(v0_1_0::outcome(answer)),
-        Err(failure) => bounded(Outcome::Failed(failure)),
+        Outcome::Failed(failure) => Outcome::Failed(bounded(failure, grants.redactor())),
+        Outcome::Handled => Outcome::Handled,
     };
     Attempt { outcome, started, duration, log, changes: Vec::new(), calls: Vec::new() }
 }
 
-/// A reason is kept up to a length: a guest chooses its words, and the names of
-/// its functions.
-fn bounded(outcome: Outcome) -> Outcome {
-    match outcome {
-        Outcome::Failed(mut failure) => {
-            let end = failure.message.floor_char_boundary(REASON_BYTES_MAX);
-            failure.message.truncate(end);
-            Outcome::Failed(failure)
-        }
-        Outcome::Handled => Outcome::Handled,
-    }
+/// A reason is kept up to a length and without secrets: a guest chooses its
+/// words, and the names of its functions.
+fn bounded(mut failure: Failure, redactor: &Redactor) -> Failure {
+    failure.message = redactor.text(&failure.message).into_owned();
+    failure.message.truncate(failure.message.floor_char_boundary(REASON_BYTES_MAX));
+    failure
 }
 
 /// Who is called.

@@ -1,13 +1,15 @@
 //! From a file's bytes to a verdict: code that can be made live, or why not.
 
+use hookbox_core::grants::Want;
 use hookbox_core::ids::{Digest, PluginName};
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 
-use super::bindings::v0_1_0::{EXPORTS, GuestPre, types, want_text};
+use super::bindings::v0_1_0::{EXPORTS, GuestPre, types};
 use super::compile::Compiler;
 use super::imports::CallState;
 use super::invoke::Runner;
+use super::verdict::{Description, Facts, Refused};
 use crate::config;
 
 /// Code that passed every check.
@@ -19,43 +21,19 @@ pub struct Code {
     pub(super) pre: GuestPre<CallState>,
 }
 
-/// What a plugin says of itself, checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Description {
-    /// For display only.
-    pub name: String,
-    /// For display only.
-    pub version: String,
-    /// The events that it wants; none means all.
-    pub events: Vec<String>,
-}
-
-/// Why a file was refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct Refused {
-    /// For programs; stable.
-    pub code: &'static str,
-    /// For people: what is wrong, and what to do.
-    pub message: String,
-}
-
-impl Refused {
-    pub(super) fn new(code: &'static str, message: impl Into<String>) -> Self {
-        let mut message = message.into();
-        // Parts of it may come from the file.
-        message.truncate(message.floor_char_boundary(MESSAGE_BYTES_MAX));
-        Self { code, message }
-    }
-}
-
-/// Bytes of a refusal's message.
-const MESSAGE_BYTES_MAX: usize = 4_096;
-
 /// Names of events that one plugin may ask for, and the length of each and of
 /// its own name and version.
 const EVENTS_MAX: usize = 1_000;
 const TEXT_BYTES_MAX: usize = 256;
+
+/// What one plugin may want.
+const WANTS_MAX: usize = 1_000;
+
+/// Exports that a refusal names.
+const EXPORTS_SHOWN_MAX: usize = 8;
+
+/// WebAssembly core specification, section 4.2.8.
+const PAGE_BYTES: u64 = 65_536;
 
 /// Loads files.
 pub struct Loader {
@@ -70,8 +48,9 @@ impl Loader {
         Self { compiler, linker, runner }
     }
 
-    /// Checks and prepares a file. Takes as long as compiling does, so it is
-    /// never called on a thread that serves.
+    /// Checks and prepares a file, and says what was found out about it as far
+    /// as that came. Takes as long as compiling does, so it is never called on a
+    /// thread that serves.
     ///
     /// # Errors
     /// See [`Refused`].
@@ -81,12 +60,30 @@ impl Loader {
         bytes: &[u8],
         digest: Digest,
         settings: &config::Plugin,
+    ) -> (Facts, Result<Code, Refused>) {
+        let mut facts = Facts::default();
+        let component = kind(bytes).and_then(|()| self.compiler.compiled(bytes, digest));
+        let code = component
+            .and_then(|component| self.judge(name, &component, digest, settings, &mut facts));
+        (facts, code)
+    }
+
+    /// The verdict on a component that is compiled already.
+    ///
+    /// # Errors
+    /// See [`Refused`].
+    pub fn judge(
+        &self,
+        name: &PluginName,
+        component: &Component,
+        digest: Digest,
+        settings: &config::Plugin,
+        facts: &mut Facts,
     ) -> Result<Code, Refused> {
-        kind(bytes)?;
-        let component = self.compiler.compiled(bytes, digest)?;
         let engine = self.linker.engine();
-        exports(&component, engine)?;
-        let pre = self.linker.instantiate_pre(&component).map_err(|error| {
+        facts.set_imports(component.component_type().imports(engine).map(|(name, _)| name));
+        exports(component, engine, facts)?;
+        let pre = self.linker.instantiate_pre(component).map_err(|error| {
             Refused::new(
                 "import-unknown",
                 format!("imports what this host does not have: {error:#}"),
@@ -101,10 +98,24 @@ impl Loader {
                 ),
             )
         })?;
+        let resources = component.resources_required();
+        let pages = resources.and_then(|resources| resources.max_initial_memory_size);
+        facts.memory_bytes_min = pages.map(|pages| pages.saturating_mul(PAGE_BYTES));
+        if let Some(bytes) = facts.memory_bytes_min
+            && bytes > settings.memory_bytes_max as u64
+        {
+            return Err(Refused::memory_minimum(name, bytes, settings.memory_bytes_max));
+        }
         let said = self.runner.describe(&pre, name, settings).map_err(|failure| {
             Refused::new("describe-failed", format!("describe() failed: {}", failure.message))
         })?;
-        Ok(Code { digest, description: description(said)?, pre })
+        let description = description(said)?;
+        facts.description = Some(description.clone());
+        let missing = settings.grants.missing(&description.wants);
+        if !missing.is_empty() {
+            return Err(Refused::not_granted(name, &settings.grants, &missing));
+        }
+        Ok(Code { digest, description, pre })
     }
 }
 
@@ -126,30 +137,43 @@ fn kind(bytes: &[u8]) -> Result<(), Refused> {
     }
 }
 
-fn exports(component: &Component, engine: &Engine) -> Result<(), Refused> {
+fn exports(component: &Component, engine: &Engine, facts: &mut Facts) -> Result<(), Refused> {
     let ty = component.component_type();
+    let [_, handler] = EXPORTS;
     let missing: Vec<&str> =
         EXPORTS.into_iter().filter(|name| ty.get_export(engine, name).is_none()).collect();
+    let handler_of = |name: &str| name.split_once('@').map(|(handler, _)| handler.to_owned());
+    let have: Vec<&str> =
+        ty.exports(engine).map(|(name, _)| name).take(EXPORTS_SHOWN_MAX).collect();
+    let other = have.iter().find(|name| handler_of(name) == handler_of(handler));
+    facts.speaks = other.map(|name| name.replacen("/handler@", "@", 1));
     if missing.is_empty() {
         return Ok(());
     }
-    let mut have: Vec<&str> = ty.exports(engine).map(|(name, _)| name).take(8).collect();
-    if have.is_empty() {
-        have.push("nothing");
+    if let Some(speaks) = &facts.speaks
+        && missing.contains(&handler)
+    {
+        return Err(Refused::new(
+            "world-version",
+            format!(
+                "it speaks {speaks}, and this version of hookbox hookbox:targetvideo@0.1.0: build \
+                 it against that, or use a version of hookbox that knows it"
+            ),
+        ));
     }
+    let have = if have.is_empty() { "nothing".to_owned() } else { have.join(", ") };
     Err(Refused::new(
         "export-missing",
         format!(
-            "does not export {}, which the world hookbox:targetvideo/plugin@0.1.0 asks for; it exports {}",
+            "does not export {}, which the world hookbox:targetvideo/plugin@0.1.0 asks for; it exports {have}",
             missing.join(" and "),
-            have.join(", ")
         ),
     ))
 }
 
 fn description(said: types::Description) -> Result<Description, Refused> {
-    let long = |text: &String| text.len() > TEXT_BYTES_MAX;
-    if said.events.len() > EVENTS_MAX || said.events.iter().any(long) {
+    let long = |text: &str| text.len() > TEXT_BYTES_MAX;
+    if said.events.len() > EVENTS_MAX || said.events.iter().any(|event| long(event)) {
         return Err(Refused::new(
             "describe-events",
             format!(
@@ -157,13 +181,37 @@ fn description(said: types::Description) -> Result<Description, Refused> {
             ),
         ));
     }
-    if !said.wants.is_empty() {
-        let wants: Vec<String> = said.wants.iter().take(20).map(want_text).collect();
-        return Err(Refused::new(
-            "want-not-granted",
-            format!("it wants {}, which this version of hookbox cannot grant", wants.join(", ")),
-        ));
+    if said.wants.len() > WANTS_MAX {
+        let message = format!("describe() names over {WANTS_MAX} wants");
+        return Err(Refused::new("describe-wants", message));
     }
+    let wants = said.wants.into_iter().map(|asked| {
+        want(asked).map_err(|why| Refused::new("describe-wants", format!("describe(): {why}")))
+    });
+    let wants = wants.collect::<Result<Vec<Want>, Refused>>()?;
     let short = |text: String| text.chars().filter(|c| !c.is_control()).take(64).collect();
-    Ok(Description { name: short(said.name), version: short(said.version), events: said.events })
+    Ok(Description {
+        name: short(said.name),
+        version: short(said.version),
+        events: said.events,
+        wants,
+    })
+}
+
+fn want(asked: types::Want) -> Result<Want, String> {
+    let key = |key: String| match key.len() {
+        1..=TEXT_BYTES_MAX => Ok(key),
+        _ => Err(format!("a key that it wants has none or over {TEXT_BYTES_MAX} bytes")),
+    };
+    match asked {
+        types::Want::Http(text) => {
+            let shown: String = text.chars().take(100).collect();
+            text.parse()
+                .map(Want::Http)
+                .map_err(|error| format!("it wants HTTP to {shown:?}: {error}"))
+        }
+        types::Want::Config(text) => key(text).map(Want::Config),
+        types::Want::Secret(text) => key(text).map(Want::Secret),
+        types::Want::Keyvalue => Ok(Want::Keyvalue),
+    }
 }

@@ -3,7 +3,7 @@
 //!
 //! In the order that a file takes: [`watch`] finds it and decides when it is
 //! whole, [`compile`] makes machine code of it in a child process, [`load`]
-//! gives the verdict, [`registry`] makes it live, [`invoke`] calls it.
+//! gives the [`verdict`], [`registry`] makes it live, [`invoke`] calls it.
 //!
 //! Invariants:
 //! - What is live is one immutable [`registry::Generation`], swapped whole.
@@ -19,6 +19,8 @@ pub mod invoke;
 pub mod limits;
 pub mod load;
 pub mod output;
+pub mod rate;
 pub mod registry;
 pub mod scan;
+pub mod verdict;
 pub mod watch;

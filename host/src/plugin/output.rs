@@ -3,11 +3,14 @@
 //! Invariants:
 //! - A line carries the plugin, the event, the delivery and the attempt.
 //! - What a call may log is bounded; what is dropped is counted and said.
+//! - No value of a secret of the plugin's is in them.
 //! - No control character of a guest reaches a terminal or a log file.
 
+use std::borrow::Cow;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use bytes::Bytes;
 use tokio::io::AsyncWrite;
@@ -16,7 +19,9 @@ use wasmtime_wasi::async_trait;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
-use crate::telemetry::GUEST;
+use super::rate::{Admission, LogRate};
+use crate::config;
+use crate::telemetry::{GUEST, Redactor};
 
 /// A longer line is broken.
 const LINE_BYTES_MAX: usize = 8 * 1024;
@@ -45,6 +50,9 @@ pub struct Origin {
 pub struct CallLog {
     origin: Origin,
     bytes_max: usize,
+    redactor: Arc<Redactor>,
+    /// Of the plugin, over all its calls.
+    rate: Arc<LogRate>,
     bytes: usize,
     dropped_lines: u64,
     stdout: Vec<u8>,
@@ -72,11 +80,13 @@ fn locked(log: &SharedLog) -> MutexGuard<'_, CallLog> {
 }
 
 impl CallLog {
-    /// `bytes_max`: of the call; see `log_bytes_max` in the configuration.
-    pub fn new(origin: Origin, bytes_max: usize) -> SharedLog {
+    /// `settings`: the plugin's.
+    pub fn new(origin: Origin, settings: &config::Plugin, rate: &Arc<LogRate>) -> SharedLog {
         Arc::new(Mutex::new(Self {
             origin,
-            bytes_max,
+            bytes_max: settings.log_bytes_max,
+            redactor: Arc::clone(settings.grants.redactor()),
+            rate: Arc::clone(rate),
             bytes: 0,
             dropped_lines: 0,
             stdout: Vec::new(),
@@ -100,14 +110,27 @@ impl CallLog {
     fn append(&mut self, stream: Stream, mut part: &[u8]) {
         while !part.is_empty() {
             let partial = self.partial(stream);
-            let room = LINE_BYTES_MAX - partial.len();
+            let room = LINE_BYTES_MAX.saturating_sub(partial.len()).max(1);
             let (now, later) = part.split_at(part.len().min(room));
             partial.extend_from_slice(now);
-            if partial.len() == LINE_BYTES_MAX {
-                self.end_line(stream);
+            if partial.len() >= LINE_BYTES_MAX {
+                self.break_line(stream);
             }
             part = later;
         }
+    }
+
+    /// Prints the beginning of a line that is too long. The beginning of a
+    /// secret that may stand at its end goes with the rest.
+    fn break_line(&mut self, stream: Stream) {
+        let mut line = std::mem::take(self.partial(stream));
+        if let Cow::Owned(without) = self.redactor.bytes(&line) {
+            line = without;
+        }
+        let keep = self.redactor.overlap().min(line.len() / 2);
+        let rest = line.split_off(line.len() - keep);
+        self.print(stream, &line);
+        *self.partial(stream) = rest;
     }
 
     fn partial(&mut self, stream: Stream) -> &mut Vec<u8> {
@@ -119,6 +142,11 @@ impl CallLog {
 
     fn end_line(&mut self, stream: Stream) {
         let line = std::mem::take(self.partial(stream));
+        let redactor = Arc::clone(&self.redactor);
+        self.print(stream, &redactor.bytes(&line));
+    }
+
+    fn print(&mut self, stream: Stream, line: &[u8]) {
         // Such as the one that each panic of Rust begins with.
         if line.iter().all(u8::is_ascii_whitespace) {
             return;
@@ -126,8 +154,11 @@ impl CallLog {
         if !self.pays(line.len()) {
             return;
         }
-        let message = printable(&line);
+        let message = printable(line);
         self.keep(&message);
+        if !self.may_print() {
+            return;
+        }
         let Origin { plugin, event, delivery, attempt } = &self.origin;
         match stream {
             Stream::Stdout => {
@@ -137,6 +168,26 @@ impl CallLog {
                 warn!(target: GUEST, %plugin, %event, %delivery, attempt, stream = "stderr", "{message}");
             }
         }
+    }
+
+    /// Whether the plugin's share of this second has room for a line.
+    fn may_print(&self) -> bool {
+        let plugin = &self.origin.plugin;
+        let lines_max = self.rate.lines_max;
+        let Admission { admitted, first_refused, refused_before } = self.rate.admit(Instant::now());
+        if refused_before > 0 {
+            warn!(
+                target: GUEST, %plugin, lines = refused_before,
+                "lines that were not printed; they are kept with their attempts"
+            );
+        }
+        if first_refused {
+            warn!(
+                target: GUEST, %plugin,
+                "log rate met: plugin.{plugin}.log_lines_per_s_max is {lines_max}; no more is printed in this second"
+            );
+        }
+        admitted
     }
 
     fn keep(&mut self, message: &str) {
@@ -164,14 +215,18 @@ pub fn record(log: &SharedLog, level: Level, context: &str, message: &str) {
     if !log.pays(context.len() + message.len()) {
         return;
     }
-    let message = printable(shortened(message).as_bytes());
-    let context = printable(shortened(context).as_bytes());
+    let redactor = Arc::clone(&log.redactor);
+    let message = printable(shortened(&redactor.text(message)).as_bytes());
+    let context = printable(shortened(&redactor.text(context)).as_bytes());
     let line = if context.is_empty() {
         format!("{level} {message}")
     } else {
         format!("{level} {context}: {message}")
     };
     log.keep(&line);
+    if !log.may_print() {
+        return;
+    }
     let Origin { plugin, event, delivery, attempt } = &log.origin;
     macro_rules! line {
         ($macro:ident) => {

@@ -8,9 +8,11 @@ use hookbox_core::event::Event;
 use hookbox_core::ids::PluginName;
 use hookbox_core::routing::Subscription;
 use tokio::sync::watch;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::load::Code;
+use super::rate::LogRate;
+use super::verdict::Refused;
 use crate::config;
 
 /// All plugins that are live at one time.
@@ -25,21 +27,27 @@ pub struct Generation {
     pub unloadable: BTreeMap<PluginName, Arc<Unloadable>>,
 }
 
-/// A plugin whose file cannot be loaded, as it was known before.
-#[derive(Debug)]
+/// A plugin whose file cannot be loaded, as it was known before, or whose grants
+/// were taken back.
 pub struct Unloadable {
     /// Its section of the configuration.
     pub settings: config::Plugin,
     /// What it gets.
     pub subscription: Subscription,
     asks_for: Vec<String>,
+    /// Code that wants what is not granted any more, and since when it was live.
+    waiting: Option<(Arc<Code>, u64)>,
 }
 
 impl Unloadable {
-    fn new(asks_for: Vec<String>, settings: &config::Plugin) -> Arc<Self> {
+    fn new(
+        asks_for: Vec<String>,
+        settings: &config::Plugin,
+        waiting: Option<(Arc<Code>, u64)>,
+    ) -> Arc<Self> {
         let asked = asks_for.iter().cloned();
         let subscription = Subscription::new(asked, settings.events(), settings.sources());
-        Arc::new(Self { settings: settings.clone(), subscription, asks_for })
+        Arc::new(Self { settings: settings.clone(), subscription, asks_for, waiting })
     }
 }
 
@@ -58,6 +66,42 @@ impl Generation {
     }
 }
 
+impl Generation {
+    /// Code goes where its grants let it.
+    ///
+    /// `was_live`: under the settings before these.
+    fn place(
+        &mut self,
+        name: PluginName,
+        code: Arc<Code>,
+        since: u64,
+        all: &config::Plugins,
+        was_live: bool,
+    ) {
+        let settings = all.of(&name);
+        let missing = settings.grants.missing(&code.description.wants);
+        if missing.is_empty() {
+            if !was_live {
+                info!(plugin = %name, "its grants are back: the plugin is live again");
+            }
+            let plugin = Plugin::new(&name, code, settings, since);
+            self.plugins.insert(name, plugin);
+            return;
+        }
+        if was_live {
+            let refused = Refused::not_granted(&name, &settings.grants, &missing);
+            error!(
+                plugin = %name, code = refused.code, error = refused.message,
+                fix = refused.fix_lines(),
+                "a grant was taken back: the plugin gets no calls until it is there again; its events wait"
+            );
+        }
+        let asks_for = code.description.events.clone();
+        let plugin = Unloadable::new(asks_for, settings, Some((code, since)));
+        self.unloadable.insert(name, plugin);
+    }
+}
+
 /// A live plugin: code, and what the operator lets it do.
 pub struct Plugin {
     /// Its file's name.
@@ -70,6 +114,8 @@ pub struct Plugin {
     pub subscription: Subscription,
     /// The generation in which this code became live under this name.
     pub since: u64,
+    /// How many of its log lines are printed.
+    pub(super) log_rate: Arc<LogRate>,
 }
 
 impl Plugin {
@@ -82,7 +128,9 @@ impl Plugin {
                 "the plugin gets nothing: plugin.{name}.events and what it asks for have no event in common"
             );
         }
-        Arc::new(Self { name: name.clone(), code, settings: settings.clone(), subscription, since })
+        let log_rate = Arc::new(LogRate::new(settings.log_lines_per_s_max));
+        let settings = settings.clone();
+        Arc::new(Self { name: name.clone(), code, settings, subscription, since, log_rate })
     }
 }
 
@@ -104,7 +152,7 @@ impl Registry {
         settings: &config::Plugins,
     ) -> (Self, Generations) {
         let known = known.into_iter().map(|(name, asks_for)| {
-            let unloadable = Unloadable::new(asks_for, settings.of(&name));
+            let unloadable = Unloadable::new(asks_for, settings.of(&name), None);
             (name, unloadable)
         });
         let generation = Generation { unloadable: known.collect(), ..Generation::default() };
@@ -160,15 +208,25 @@ impl Registry {
         info!(plugin = %name, generation = number, "plugin is gone: its file was deleted");
     }
 
-    /// Puts new settings in force for all plugins at once.
+    /// Puts new settings in force for all plugins at once. One that cannot do
+    /// without a grant that was taken back gets no calls until it has it again,
+    /// as it would after a restart; its events wait.
     pub fn reconfigure(&self, all: &config::Plugins) {
         let number = self.next(|next| {
-            for (name, plugin) in &mut next.plugins {
-                let code = Arc::clone(&plugin.code);
-                *plugin = Plugin::new(name, code, all.of(name), plugin.since);
+            let live = std::mem::take(&mut next.plugins);
+            let unloadable = std::mem::take(&mut next.unloadable);
+            for (name, plugin) in live {
+                next.place(name, Arc::clone(&plugin.code), plugin.since, all, true);
             }
-            for (name, plugin) in &mut next.unloadable {
-                *plugin = Unloadable::new(plugin.asks_for.clone(), all.of(name));
+            for (name, plugin) in unloadable {
+                match plugin.waiting.clone() {
+                    Some((code, since)) => next.place(name, code, since, all, false),
+                    None => {
+                        let settings = all.of(&name);
+                        let plugin = Unloadable::new(plugin.asks_for.clone(), settings, None);
+                        next.unloadable.insert(name, plugin);
+                    }
+                }
             }
         });
         info!(generation = number, "settings of plugins are in force");

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use hookbox_core::ids::PluginName;
 
-use super::load::Refused;
+use super::verdict::Refused;
 
 /// What changes when a file does. Equal stamps mean equal content only where
 /// [`Stamp::untrusted_for`] was over before it was read.
@@ -114,13 +114,7 @@ fn find(root: &Path, path: &Path, bytes_max: u64) -> io::Result<Result<(PathBuf,
         return Ok(Err(Refused::new("not-a-file", "it is not a regular file")));
     }
     if about.len() > bytes_max {
-        return Ok(Err(Refused::new(
-            "too-large",
-            format!(
-                "it has {} bytes, over the limit of {bytes_max}: reload.file_bytes_max",
-                about.len()
-            ),
-        )));
+        return Ok(Err(Refused::too_large(about.len(), bytes_max)));
     }
     Ok(Ok((real, Stamp::of(&about))))
 }

@@ -58,13 +58,3 @@ pub(crate) fn outcome(answer: Result<(), types::Failure>) -> Outcome {
         Err(types::Failure::Reject(reason)) => failed(FailureKind::Rejected, reason),
     }
 }
-
-/// A want as the operator would read it.
-pub(crate) fn want_text(want: &types::Want) -> String {
-    match want {
-        types::Want::Http(origin) => format!("outgoing HTTP to {origin}"),
-        types::Want::Config(key) => format!("the setting {key:?}"),
-        types::Want::Secret(key) => format!("the secret {key:?}"),
-        types::Want::Keyvalue => "key-value state".to_owned(),
-    }
-}

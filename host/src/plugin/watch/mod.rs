@@ -27,9 +27,10 @@ use tracing::{debug, error, info, warn};
 use tracked::{Next, Tracked};
 
 use super::compile;
-use super::load::{Code, Loader, Refused};
+use super::load::{Code, Loader};
 use super::registry::Registry;
 use super::scan::{self, Stamp};
+use super::verdict::Refused;
 use crate::config::{self, Plugins, Reload};
 use crate::files::Hints;
 
@@ -45,7 +46,7 @@ const START_PATIENCE: Duration = Duration::from_secs(5);
 
 enum Message {
     Hint,
-    Settings(Plugins),
+    Settings(Box<Plugins>),
     Judged(Box<Judged>),
     Stop,
 }
@@ -113,7 +114,7 @@ impl Reloader {
     /// Puts new settings of plugins in force.
     pub fn reconfigure(&self, plugins: Plugins) {
         // Only fails when the thread has ended, and then nothing is live.
-        let _ended = self.messages.send(Message::Settings(plugins));
+        let _ended = self.messages.send(Message::Settings(Box::new(plugins)));
     }
 }
 
@@ -160,7 +161,7 @@ impl Thread {
                     Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return,
                     Ok(Message::Hint) => next = next.min(looked + LOOK_PAUSE),
                     Ok(Message::Settings(plugins)) => {
-                        self.reconfigure(plugins);
+                        self.reconfigure(*plugins);
                         next = looked;
                     }
                     Ok(Message::Judged(judged)) => {
@@ -302,7 +303,7 @@ impl Thread {
             let job_name = name.clone();
             let job = move || {
                 let started = Instant::now();
-                let load = || loader.load(&name, &bytes, digest, &settings);
+                let load = || loader.load(&name, &bytes, digest, &settings).1;
                 // Whatever a file does to the loader, its verdict must come.
                 let verdict = catch_unwind(AssertUnwindSafe(load)).unwrap_or_else(|_| {
                     let message =
@@ -331,6 +332,16 @@ impl Thread {
         let Judged { name, digest, verdict, settings, took } = judged;
         let tracked = self.tracked.entry(name.clone()).or_default();
         tracked.loaded();
+        // Grants may have changed while it was loaded.
+        let now = self.plugins.of(&name);
+        let verdict = verdict.and_then(|code| {
+            let missing = now.grants.missing(&code.description.wants);
+            if missing.is_empty() {
+                Ok(code)
+            } else {
+                Err(Refused::not_granted(&name, &now.grants, &missing))
+            }
+        });
         match verdict {
             Ok(code) => {
                 tracked.accepted();
@@ -363,7 +374,7 @@ impl Thread {
         };
         error!(
             plugin = %name, digest = digest.map(|digest| digest.short()), code = refused.code,
-            error = refused.message, "plugin refused; {now}"
+            error = refused.message, fix = refused.fix_lines(), "plugin refused; {now}"
         );
     }
 

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use hookbox_core::ids::Digest;
 
-use crate::plugin::load::Refused;
 use crate::plugin::scan::Stamp;
+use crate::plugin::verdict::Refused;
 
 /// Where the host could not load a file, it tries again after this, then after
 /// twice as long each time, up to the second.

@@ -14,6 +14,9 @@
 //! | `log` | logs a text, or `{"level", "context", "text"}` | |
 //! | `end` | ends the call: see [`end`] | |
 //!
+//! In the texts of `print`, `eprint`, `log` and `end` `${key}` is replaced by the
+//! value of that setting.
+//!
 //! A step with `"on_attempts": [1, 3]` is taken on these attempts only. With
 //! `"at_once": true` beside `call` all requests are begun before the first
 //! answer is waited for.
@@ -143,20 +146,29 @@ impl Step {
             }
         }
         if let Some(text) = self.print {
-            println!("{text}");
+            println!("{}", filled(&text));
         }
         if let Some(text) = self.eprint {
-            eprintln!("{text}");
+            eprintln!("{}", filled(&text));
         }
         match self.log {
-            Some(Log::Text(text)) => logging::log(logging::Level::Info, "", &text),
+            Some(Log::Text(text)) => logging::log(logging::Level::Info, "", &filled(&text)),
             Some(Log::Record { level: name, context, text }) => {
-                logging::log(level(&name), &context, &text);
+                logging::log(level(&name), &context, &filled(&text));
             }
             None => {}
         }
-        self.end.map_or(Ok(()), |how| end(&how))
+        self.end.map_or(Ok(()), |how| end(&filled(&how)))
     }
+}
+
+/// The text with the settings that it names.
+fn filled(text: &str) -> String {
+    let mut filled = text.to_owned();
+    for (key, value) in config::get_all().unwrap_or_default() {
+        filled = filled.replace(&format!("${{{key}}}"), &value);
+    }
+    filled
 }
 
 fn level(name: &str) -> logging::Level {

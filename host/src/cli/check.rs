@@ -1,0 +1,158 @@
+//! `hookbox check`
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use hookbox_core::ids::{Digest, PluginName};
+use tokio::runtime::Builder;
+
+use super::show::{count, line};
+use super::{ConfigFile, REFUSED};
+use crate::config::{self, Plugins, Settings};
+use crate::plugin::compile::Compiler;
+use crate::plugin::invoke::Runner;
+use crate::plugin::load::Loader;
+use crate::plugin::verdict::{Facts, Refused, Verdict};
+use crate::plugin::{engine, imports};
+
+/// Characters of a line of text that comes from a file.
+const TEXT_CHARS_MAX: usize = 2_000;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Compiled plugins; the name of each is its file's, without .wasm
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// Judge a single file as the plugin of this name
+    #[arg(long)]
+    name: Option<PluginName>,
+    /// One JSON object for each file
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    config: ConfigFile,
+}
+
+pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let Arguments { files, name, json, config } = arguments;
+    if name.is_some() && files.len() > 1 {
+        anyhow::bail!("--name goes with a single file");
+    }
+    let (settings, plugins) = config::for_plugins(config.path().as_deref())?;
+    let checker = Checker::new(settings, plugins)?;
+    let mut out = std::io::stdout();
+    let mut all_accepted = true;
+    for file in files {
+        let verdict = checker.check(&file, name.clone())?;
+        all_accepted &= verdict.accepted;
+        if json {
+            writeln!(out, "{}", serde_json::to_string(&verdict)?)?;
+        } else {
+            show(&mut out, &file, &verdict)?;
+        }
+    }
+    Ok(if all_accepted { ExitCode::SUCCESS } else { ExitCode::from(REFUSED) })
+}
+
+struct Checker {
+    plugins: Plugins,
+    file_bytes_max: u64,
+    loader: Loader,
+    // Dropped last: the loader works in them.
+    _guests: tokio::runtime::Runtime,
+    _folder: tempfile::TempDir,
+}
+
+impl Checker {
+    fn new(mut settings: Settings, plugins: Plugins) -> anyhow::Result<Self> {
+        // One call at a time needs no pool.
+        settings.runtime.pooling = false;
+        let guests = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let engine = engine::start(&settings.runtime)?;
+        // Not the server's own: this may run as another user.
+        let folder = tempfile::tempdir().context("a folder for compiled code")?;
+        let reload = settings.reload.clone();
+        let compiler =
+            Compiler::new(&engine, folder.path(), reload.clone(), guests.handle().clone())?;
+        let runner = Runner::new(engine.clone(), guests.handle().clone(), 1);
+        let loader = Loader::new(compiler, imports::linker(&engine)?, runner);
+        let file_bytes_max = reload.file_bytes_max;
+        Ok(Self { plugins, file_bytes_max, loader, _guests: guests, _folder: folder })
+    }
+
+    fn check(&self, file: &Path, name: Option<PluginName>) -> anyhow::Result<Verdict> {
+        let shown = file.display();
+        let name = match name {
+            Some(name) => name,
+            None => name_of(file).with_context(|| {
+                format!("{shown}: a plugin's file is called <name>.wasm, of a-z, 0-9 and -; --name names it otherwise")
+            })?,
+        };
+        let settings = self.plugins.of(&name);
+        let about = fs::metadata(file).with_context(|| shown.to_string())?;
+        if about.len() > self.file_bytes_max {
+            let refused = Some(Refused::too_large(about.len(), self.file_bytes_max));
+            let facts = Facts::default();
+            return Ok(Verdict::new(&name, None, about.len(), facts, refused, &settings.grants));
+        }
+        let bytes = fs::read(file).with_context(|| shown.to_string())?;
+        let digest = Digest::of(&bytes);
+        let (facts, code) = self.loader.load(&name, &bytes, digest, settings);
+        let length = bytes.len() as u64;
+        Ok(Verdict::new(&name, Some(digest), length, facts, code.err(), &settings.grants))
+    }
+}
+
+fn name_of(file: &Path) -> Option<PluginName> {
+    file.file_name()?.to_str()?.strip_suffix(".wasm")?.parse().ok()
+}
+
+fn show(out: &mut impl Write, file: &Path, verdict: &Verdict) -> std::io::Result<()> {
+    let text = |text: &str| line(text, TEXT_CHARS_MAX);
+    let list = |items: &[String], none: &str| match items {
+        [] => none.to_owned(),
+        items => text(&items.join(", ")),
+    };
+    let word = if verdict.accepted { "good" } else { "refused" };
+    writeln!(out, "{}: {word}", file.display())?;
+    if let (Some(code), Some(message)) = (verdict.code, &verdict.message) {
+        writeln!(out, "  {code}: {}", text(message))?;
+    }
+    if !verdict.fix.is_empty() {
+        writeln!(out, "  These lines of the configuration would mend it:")?;
+        for line in &verdict.fix {
+            writeln!(out, "    {}", text(line))?;
+        }
+    }
+    writeln!(out, "  plugin    {}", verdict.plugin)?;
+    if let (Some(name), Some(version)) = (&verdict.name, &verdict.version) {
+        writeln!(out, "  is        {} {}", text(name), text(version))?;
+    }
+    if let Some(digest) = &verdict.digest {
+        writeln!(out, "  sha-256   {digest}")?;
+    }
+    match verdict.memory_bytes_min {
+        Some(memory) => writeln!(
+            out,
+            "  size      {}; memory {} KiB at the beginning",
+            count(verdict.bytes, "byte"),
+            memory / 1024
+        )?,
+        None => writeln!(out, "  size      {}", count(verdict.bytes, "byte"))?,
+    }
+    if let Some(speaks) = &verdict.speaks {
+        writeln!(out, "  speaks    {}", text(speaks))?;
+    }
+    if verdict.name.is_some() {
+        writeln!(out, "  events    {}", list(&verdict.events, "all"))?;
+        writeln!(out, "  wants     {}", list(&verdict.wants, "nothing"))?;
+    }
+    writeln!(out, "  granted   {}", list(&verdict.granted, "nothing"))?;
+    if !verdict.imports.is_empty() {
+        writeln!(out, "  imports   {}", list(&verdict.imports, "nothing"))?;
+    }
+    Ok(())
+}
