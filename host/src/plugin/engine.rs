@@ -27,6 +27,10 @@ pub const TABLES_MAX: u32 = 16;
 /// Entries of one table. The table of a 12 MB JavaScript engine has about
 /// 14,000.
 pub const TABLE_ENTRIES_MAX: usize = 100_000;
+/// Handles that a call may hold in the tables of its own components, resources
+/// that it defines itself among them. Each takes some 24 bytes of the host's
+/// memory; what the host holds behind one is bounded by `imports`.
+pub const GUEST_HANDLES_MAX: usize = 10_000;
 
 /// Bytes of the stack that a guest's calls may use, and of the whole stack that
 /// it and the host functions it calls share.

@@ -9,11 +9,12 @@ use hookbox_core::ids::{DeliveryId, EventId, PluginName};
 use hookbox_core::outcome::{Failure, FailureKind, Outcome};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
+use wasmtime::component::ResourceTableError;
 use wasmtime::{Engine, Store, UpdateDeadline, WasmBacktrace};
 
 use super::bindings::v0_1_0::{self, Guest, GuestPre, types};
-use super::engine::TICK;
-use super::imports::CallState;
+use super::engine::{GUEST_HANDLES_MAX, TICK};
+use super::imports::{CallState, HANDLES_MAX};
 use super::limits::CallLimits;
 use super::output::{self, CallLog, Origin, SharedLog};
 use super::rate::LogRate;
@@ -199,6 +200,7 @@ async fn enter<T>(
     let mut store = Store::new(engine, CallState::new(log, limits, grants));
     store.limiter(|state| &mut state.limits);
     store.set_hostcall_fuel(settings.transfer_bytes_max);
+    store.set_max_component_handles(GUEST_HANDLES_MAX);
     store.set_epoch_deadline(1);
     let ticks_max = settings.cpu_ms.div_ceil(TICK.as_millis() as u64);
     store.epoch_deadline_callback(move |mut context| {
@@ -244,12 +246,44 @@ fn explain(
         };
     }
     let trap = trap_text(error);
-    match limits.memory_refused(name) {
-        Some(refused) => {
-            Failure { kind: FailureKind::Memory, message: format!("{refused} ({trap})") }
-        }
-        None => Failure { kind: FailureKind::Trap, message: trap },
+    if let Some(refused) = limits.memory_refused(name) {
+        return Failure { kind: FailureKind::Memory, message: format!("{refused} ({trap})") };
     }
+    let message = match other_limit(error, limits, settings, name) {
+        Some(limit) => format!("{limit} ({trap})"),
+        None => trap,
+    };
+    Failure { kind: FailureKind::Trap, message }
+}
+
+/// The limit behind an error that does not say which it is, in words. wasmtime
+/// tells some of them apart by their texts alone; tests notice if those change.
+fn other_limit(
+    error: &wasmtime::Error,
+    limits: &CallLimits,
+    settings: &config::Plugin,
+    name: &PluginName,
+) -> Option<String> {
+    let cause = error.root_cause().to_string();
+    if cause.contains("fuel allocated for hostcalls has been exhausted") {
+        return Some(format!(
+            "more than {} bytes in one call between plugin and host: \
+             plugin.{name}.transfer_bytes_max",
+            settings.transfer_bytes_max
+        ));
+    }
+    if cause.contains("store handle limit exceeded") {
+        return Some(format!(
+            "the call held over {GUEST_HANDLES_MAX} handles; no setting changes this"
+        ));
+    }
+    if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) {
+        return Some(format!(
+            "the call held over {HANDLES_MAX} of the host's streams, requests, header fields and \
+             the like; no setting changes this"
+        ));
+    }
+    limits.table_refused()
 }
 
 /// The trap, and the names of the plugin's own functions that led to it,

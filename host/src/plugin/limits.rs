@@ -12,12 +12,14 @@ pub struct CallLimits {
     memory_bytes: usize,
     /// The bytes that were asked for when the limit was met.
     refused: Option<usize>,
+    /// The entries of a table that were asked for when their limit was met.
+    table_refused: Option<usize>,
 }
 
 impl CallLimits {
     /// `memory_bytes_max`: over all linear memories of the call.
     pub fn new(memory_bytes_max: usize) -> Self {
-        Self { memory_bytes_max, memory_bytes: 0, refused: None }
+        Self { memory_bytes_max, memory_bytes: 0, refused: None, table_refused: None }
     }
 
     /// In words, where the memory limit was met.
@@ -27,6 +29,14 @@ impl CallLimits {
         Some(format!(
             "the call wanted {asked} bytes of memory and may have {}: plugin.{plugin}.memory_bytes_max",
             self.memory_bytes_max
+        ))
+    }
+
+    /// In words, where the limit of tables was met.
+    pub fn table_refused(&self) -> Option<String> {
+        let asked = self.table_refused?;
+        Some(format!(
+            "the call wanted a table of {asked} entries and may have {TABLE_ENTRIES_MAX}; no setting changes this"
         ))
     }
 }
@@ -55,7 +65,10 @@ impl ResourceLimiter for CallLimits {
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        Ok(desired <= TABLE_ENTRIES_MAX)
+        let fits = desired <= TABLE_ENTRIES_MAX;
+        // What was refused before, the guest got over.
+        self.table_refused = (!fits).then_some(desired);
+        Ok(fits)
     }
 
     fn instances(&self) -> usize {

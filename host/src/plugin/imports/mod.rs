@@ -28,7 +28,7 @@ const RANDOM_BYTES_MAX: u64 = 64 * 1024;
 
 /// Handles that a call may hold: streams, pollables, requests, bodies. Each
 /// takes memory of the host's, which the limit on the guest's own does not see.
-const HANDLES_MAX: usize = 1_000;
+pub(super) const HANDLES_MAX: usize = 1_000;
 
 /// Bytes of one set of header fields, which the host holds.
 const FIELDS_BYTES_MAX: usize = 16 * 1024;
