@@ -28,7 +28,7 @@ use tracing::{debug, warn};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-use super::engine;
+use super::engine::{self, CORE_INSTANCES_MAX, MEMORIES_MAX, TABLE_ENTRIES_MAX, TABLES_MAX};
 use super::verdict::Refused;
 use crate::config::Reload;
 
@@ -90,8 +90,9 @@ impl Compiler {
             return Ok(component);
         }
         self.compile(bytes, &path)?;
-        self.cached(&path).ok_or_else(|| {
-            Refused::new(FAILED, "compiled code could not be read back; see the log")
+        self.read(&path).map_err(|error| {
+            let _gone = fs::remove_file(&path);
+            unfit(&error)
         })
     }
 
@@ -99,17 +100,22 @@ impl Compiler {
         let file = File::open(path).ok()?;
         // For `tidy`, which goes by it; a clock that cannot be written is no loss.
         let _unchanged = file.set_modified(SystemTime::now());
-        // SAFETY: the file was made by this program's own compiler, in a folder
-        // that only this user can write to, and got its name when complete.
-        #[expect(unsafe_code, reason = "loading machine code is what this function is for")]
-        let component = unsafe { Component::deserialize_file(&self.engine, path) };
-        match component {
+        match self.read(path) {
             Ok(component) => Some(component),
             Err(error) => {
                 warn!(file = %path.display(), error = format!("{error:#}"), "compiled code is of no use and is made again");
                 let _gone = fs::remove_file(path);
                 None
             }
+        }
+    }
+
+    fn read(&self, path: &Path) -> wasmtime::Result<Component> {
+        // SAFETY: the file was made by this program's own compiler, in a folder
+        // that only this user can write to, and got its name when complete.
+        #[expect(unsafe_code, reason = "loading machine code is what this function is for")]
+        unsafe {
+            Component::deserialize_file(&self.engine, path)
         }
     }
 
@@ -230,6 +236,25 @@ impl Compiler {
             }
         }
     }
+}
+
+/// Why code that was compiled a moment ago cannot be loaded: the host's fault
+/// where it cannot be read; else the component has more of something than there
+/// is room for.
+fn unfit(error: &wasmtime::Error) -> Refused {
+    let of_the_host =
+        error.chain().any(|cause| cause.is::<std::io::Error>() || cause.is::<rustix::io::Errno>());
+    if of_the_host {
+        return Refused::new(FAILED, format!("compiled code could not be read back: {error:#}"));
+    }
+    Refused::new(
+        "component-limit",
+        format!(
+            "it is larger than a component may be: {error:#}; a component may have \
+             {CORE_INSTANCES_MAX} core instances, {MEMORIES_MAX} memories, {TABLES_MAX} tables, and \
+             {TABLE_ENTRIES_MAX} entries in a table; no setting changes this"
+        ),
+    )
 }
 
 /// Makes the folder for machine code, or checks the one that is there: whoever

@@ -96,7 +96,9 @@ fn pooled(instances_max: u32) -> wasmtime::Result<Engine> {
         .total_tables(instances_max * TABLES_MAX)
         .max_core_instances_per_component(CORE_INSTANCES_MAX)
         .max_memories_per_component(MEMORIES_MAX)
+        .max_memories_per_module(MEMORIES_MAX)
         .max_tables_per_component(TABLES_MAX)
+        .max_tables_per_module(TABLES_MAX)
         .table_elements(TABLE_ENTRIES_MAX)
         .max_memory_size(1 << 32);
     if pagemap_scan() {
