@@ -8,11 +8,12 @@
     reason = "a test fails by panicking"
 )]
 
+mod leaves;
+
 use hookbox_core::event::Event;
-use hookbox_core::targetvideo::{self, EVENT_NAMES};
+use hookbox_core::targetvideo::EVENT_NAMES;
 use hookbox_core::verify::{Secrets, verify};
 use proptest::prelude::*;
-use serde_json::value::RawValue;
 
 const SECRET: &str = "property-secret";
 
@@ -127,84 +128,6 @@ fn body() -> impl Strategy<Value = (String, String)> {
     )
 }
 
-/// Each leaf of a text with its pointer, found without the code under test.
-fn leaves(pointer: &str, json: &str, found: &mut Vec<(String, String)>) {
-    struct Members(Vec<(String, Box<RawValue>)>);
-    impl<'de> serde::Deserialize<'de> for Members {
-        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            struct Each;
-            impl<'de> serde::de::Visitor<'de> for Each {
-                type Value = Members;
-                fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                    f.write_str("an object")
-                }
-                fn visit_map<A: serde::de::MapAccess<'de>>(
-                    self,
-                    mut map: A,
-                ) -> Result<Members, A::Error> {
-                    let mut all = Vec::new();
-                    while let Some(member) = map.next_entry()? {
-                        all.push(member);
-                    }
-                    Ok(Members(all))
-                }
-            }
-            deserializer.deserialize_map(Each)
-        }
-    }
-    let before = found.len();
-    if json.starts_with('{') {
-        for (name, value) in serde_json::from_str::<Members>(json).expect("members").0 {
-            let name = name.replace('~', "~0").replace('/', "~1");
-            leaves(&format!("{pointer}/{name}"), value.get(), found);
-        }
-    } else if json.starts_with('[') {
-        let items: Vec<Box<RawValue>> = serde_json::from_str(json).expect("items");
-        for (index, item) in items.iter().enumerate() {
-            leaves(&format!("{pointer}/{index}"), item.get(), found);
-        }
-    }
-    if found.len() == before {
-        found.push((pointer.to_owned(), json.to_owned()));
-    }
-}
-
-/// Whether the typed fields say what the leaf says.
-fn typed(event: &targetvideo::Event, pointer: &str, json: &str) -> bool {
-    let fields =
-        format!("{:?} {:?} {:?} {:?}", event.payload, event.scope, event.method, event.api);
-    let key = pointer.rsplit('/').next().unwrap_or_default();
-    let key = key.replace("~1", "/").replace("~0", "~");
-    let holds = |text: &str| fields.contains(&format!("{text:?}"));
-    let flag = match json {
-        "true" | "1" | "\"1\"" => Some(true),
-        "false" | "0" | "\"0\"" => Some(false),
-        _ => None,
-    };
-    if let Some(flag) = flag {
-        let named = fields.contains(&format!("{key}: Some({flag})"))
-            || fields.contains(&format!("name: {key:?}, flag: {flag}"))
-            || (pointer == "/api" && event.api == Some(flag));
-        if named {
-            return true;
-        }
-    }
-    if pointer == "/timestamp"
-        && event.timestamp.is_some_and(|t| json.trim_matches('"') == t.to_string())
-    {
-        return true;
-    }
-    match serde_json::from_str::<String>(json) {
-        Ok(text) => {
-            holds(&text) || {
-                let mut ids = text.split(',').map(str::trim).filter(|id| !id.is_empty()).peekable();
-                ids.peek().is_some() && ids.all(holds)
-            }
-        }
-        Err(_) => holds(json),
-    }
-}
-
 /// `PROPTEST_CASES`, where it is set, for a longer run.
 fn cases() -> u32 {
     std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(3_000)
@@ -224,20 +147,10 @@ proptest! {
         let shown = format!("{event:?}");
         prop_assert!(!shown.contains(SECRET), "the secret is still there");
 
-        let mut all = Vec::new();
-        leaves("", &without, &mut all);
-        let extra: Vec<(String, String)> =
-            event.extra.iter().map(|m| (m.pointer.clone(), m.json.clone())).collect();
-        for (pointer, json) in all.iter().filter(|(pointer, _)| pointer != "/event") {
-            let listed = extra.contains(&(pointer.clone(), json.clone()));
-            prop_assert!(
-                listed || typed(&event, pointer, json),
-                "{} = {} is lost in {:#?}", pointer, json, event
-            );
-        }
-        for leaf in &extra {
-            prop_assert!(all.contains(leaf), "{:?} is not in the body", leaf);
-        }
+        let lost = leaves::lost(&event);
+        prop_assert!(lost.is_empty(), "lost: {:?} in {:#?}", lost, event);
+        let invented = leaves::invented(&event);
+        prop_assert!(invented.is_empty(), "not in the body: {:?}", invented);
     }
 
     #[test]

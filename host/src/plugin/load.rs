@@ -61,18 +61,30 @@ impl Loader {
         digest: Digest,
         settings: &config::Plugin,
     ) -> (Facts, Result<Code, Refused>) {
+        self.load_by(name, bytes, digest, settings, || self.compiler.compiled(bytes, digest))
+    }
+
+    /// The same with another way to compile: the fuzz target has no child
+    /// processes.
+    ///
+    /// # Errors
+    /// As [`Loader::load`].
+    pub fn load_by(
+        &self,
+        name: &PluginName,
+        bytes: &[u8],
+        digest: Digest,
+        settings: &config::Plugin,
+        compile: impl FnOnce() -> Result<Component, Refused>,
+    ) -> (Facts, Result<Code, Refused>) {
         let mut facts = Facts::default();
-        let component = kind(bytes).and_then(|()| self.compiler.compiled(bytes, digest));
+        let component = kind(bytes).and_then(|()| compile());
         let code = component
             .and_then(|component| self.judge(name, &component, digest, settings, &mut facts));
         (facts, code)
     }
 
-    /// The verdict on a component that is compiled already.
-    ///
-    /// # Errors
-    /// See [`Refused`].
-    pub fn judge(
+    fn judge(
         &self,
         name: &PluginName,
         component: &Component,

@@ -119,7 +119,15 @@ pub struct Plugin {
 }
 
 impl Plugin {
-    fn new(name: &PluginName, code: Arc<Code>, settings: &config::Plugin, since: u64) -> Arc<Self> {
+    /// Code under a name, with these settings.
+    ///
+    /// `since`: the generation.
+    pub fn new(
+        name: &PluginName,
+        code: Arc<Code>,
+        settings: &config::Plugin,
+        since: u64,
+    ) -> Arc<Self> {
         let asked = code.description.events.iter().cloned();
         let subscription = Subscription::new(asked, settings.events(), settings.sources());
         if subscription.is_empty() {

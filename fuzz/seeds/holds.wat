@@ -1,0 +1,10 @@
+;; Takes handles of the host, and waits for a timer.
+(import "wasi:clocks/monotonic-clock@0.2.12" "subscribe-duration" (func $after (param i64) (result i32)))
+(import "wasi:io/poll@0.2.12" "[method]pollable.block" (func $block (param i32)))
+(import "wasi:http/types@0.2.12" "[constructor]fields" (func $fields (result i32)))
+(import "wasi:http/types@0.2.12" "[constructor]outgoing-request" (func $request (param i32) (result i32)))
+(import "wasi:http/outgoing-handler@0.2.12" "handle" (func $send (param i32 i32 i32 i32)))
+(func $handle (param $event i32) (result i32)
+  (call $block (call $after (i64.const 1000000)))
+  (call $send (call $request (call $fields)) (i32.const 0) (i32.const 0) (i32.const 704))
+  (i32.const 512))
