@@ -164,6 +164,9 @@ impl Writer {
             wants.push_back(reply);
             self.journal.set_wants(&plugin, wants.len());
         }
+        if self.commands.iter().any(|command| matches!(command, Command::Plugins { .. })) {
+            self.forget_gone();
+        }
         if !taken.refused.is_empty() {
             self.refused_since_ms.get_or_insert(now_ms);
             self.refused.extend(taken.refused);
@@ -175,6 +178,17 @@ impl Writer {
                 self.journal.set_wants(&plugin, 0);
             }
         }
+    }
+
+    /// Forgets workers that wait no more. They go with their plugin: each time
+    /// that one went and came back would leave some behind, and each of these
+    /// would be handed a delivery in vain.
+    fn forget_gone(&mut self) {
+        for (plugin, wants) in &mut self.wants {
+            wants.retain(|reply| !reply.is_closed());
+            self.journal.set_wants(plugin, wants.len());
+        }
+        self.wants.retain(|_, wants| !wants.is_empty());
     }
 
     fn write(&mut self, now_ms: u64) {
@@ -372,3 +386,6 @@ fn answer(done: Done, reply: Reply) {
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests;
