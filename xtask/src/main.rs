@@ -6,6 +6,7 @@
 mod bench;
 mod demo;
 mod guests;
+mod loads;
 mod recovery;
 mod server;
 mod test;
@@ -59,6 +60,12 @@ enum Bench {
         #[arg(long, default_value_t = 1_000_000)]
         events: u64,
     },
+    /// Very many loads and unloads of plugins: memory, open files, rate
+    Loads {
+        /// Loads
+        #[arg(long, default_value_t = 10_000)]
+        count: usize,
+    },
 }
 
 fn main() -> Result<()> {
@@ -67,6 +74,7 @@ fn main() -> Result<()> {
         Verb::Test => test::run_all(),
         Verb::Bench(Bench::Accept { connections, seconds }) => bench::accept(connections, seconds),
         Verb::Bench(Bench::Recovery { events }) => recovery::recovery(events),
+        Verb::Bench(Bench::Loads { count }) => loads::loads(count),
         Verb::BareServer => bench::bare_server(),
         Verb::Guests => {
             let components = guests::build()?;
