@@ -68,8 +68,9 @@ struct Checker {
 
 impl Checker {
     fn new(mut settings: Settings, plugins: Plugins) -> anyhow::Result<Self> {
-        // One call at a time needs no pool.
-        settings.runtime.pooling = false;
+        // One call at a time; with the pool as it is configured, since it bounds
+        // what a component may have.
+        settings.runtime.instances_max = 1;
         let guests = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let engine = engine::start(&settings.runtime)?;
         // Not the server's own: this may run as another user.
