@@ -134,21 +134,22 @@ pub fn check(bytes: &[u8]) -> &'static str {
 impl Host {
     fn load(&self, bytes: &[u8]) -> Result<Code, Refused> {
         let digest = Digest::of(bytes);
-        self.loader.load_by(&self.name, bytes, digest, &self.settings, || {
-            let refused = |code, error: wasmtime::Error| {
-                let message = format!("{error:#}").chars().take(1_000).collect();
-                Refused { code, message, fix: Vec::new() }
-            };
-            let code = self
-                .compiling
-                .precompile_component(bytes)
-                .map_err(|error| refused("invalid", error))?;
-            // SAFETY: this process made it, a line above.
-            #[expect(unsafe_code, reason = "the server loads machine code like this")]
-            let component = unsafe { Component::deserialize(&self.running, code) };
-            component.map_err(|error| refused("component-limit", error))
-        })
-        .1
+        self.loader
+            .load_by(&self.name, bytes, digest, &self.settings, || {
+                let refused = |code, error: wasmtime::Error| {
+                    let message = format!("{error:#}").chars().take(1_000).collect();
+                    Refused { code, message, fix: Vec::new() }
+                };
+                let code = self
+                    .compiling
+                    .precompile_component(bytes)
+                    .map_err(|error| refused("invalid", error))?;
+                // SAFETY: this process made it, a line above.
+                #[expect(unsafe_code, reason = "the server loads machine code like this")]
+                let component = unsafe { Component::deserialize(&self.running, code) };
+                component.map_err(|error| refused("component-limit", error))
+            })
+            .1
     }
 
     fn call(&self, code: Code) -> &'static str {

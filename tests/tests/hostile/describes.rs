@@ -40,8 +40,8 @@ fn a_hundred_thousand_events() {
 
 #[test]
 fn memory_over_the_limit_from_the_start() {
-    let says = ["wanted 131072000 bytes", "may have 16777216: plugin.hostile.memory_bytes_max"];
-    refused("large-memory", "", &guest("large-memory"), "describe-failed", &says);
+    let says = ["with 131072000 bytes", "may have 16777216: plugin.hostile.memory_bytes_max"];
+    refused("large-memory", "", &guest("large-memory"), "memory-minimum", &says);
 }
 
 #[test]
@@ -56,4 +56,10 @@ fn a_thousand_instances() {
     let code = component(&format!("(component (core module $m) {instances})"));
     let says = ["1000", "64 core instances"];
     refused("a thousand instances", "", &code, "component-limit", &says);
+}
+
+#[test]
+fn a_want_that_cannot_be_granted() {
+    let says = ["\"ftp://x\"", "its scheme is not http or https"];
+    refused("describe-odd-want", "", &guest("describe-odd-want"), "describe-wants", &says);
 }

@@ -62,6 +62,37 @@ fn a_core_module() {
 }
 
 #[test]
+fn a_component_of_a_version_to_come() {
+    let bytes = component(
+        r#"(component (instance $i)
+        (export "hookbox:plugin/about@0.1.0" (instance $i))
+        (export "hookbox:targetvideo/handler@7.0.0" (instance $i)))"#,
+    );
+    refused_bytes("later version", "world-version", "it speaks hookbox:targetvideo@7.0.0", &bytes);
+}
+
+#[test]
+fn a_folder() {
+    refused("folder", "not-a-file", "not a regular file", |site| {
+        fs::create_dir(site.plugin_file("hostile")).expect("a folder");
+    });
+}
+
+#[test]
+fn a_file_whose_compilation_takes_too_much_memory() {
+    // One function, since these are compiled whole.
+    let body = "(local.set 0 (i32.mul (local.get 0) (i32.load (local.get 0))))".repeat(60_000);
+    let module = format!("(memory 1) (func (param i32) {body})");
+    let bytes = component(&format!("(component (core module {module}))"));
+    // The least that can be set.
+    let beside = Beside::new("", "[reload]\ncompile_memory_bytes_max = 268435456\n");
+    let (code, error) =
+        beside.refused("too much to compile", |site| site.install("hostile", &bytes));
+    assert_eq!(code, "compile-limit", "{error}");
+    assert!(error.contains("reload.compile_memory_bytes_max, 268435456 bytes"), "{error}");
+}
+
+#[test]
 fn a_component_of_another_world() {
     let says = "hookbox:targetvideo/handler@0.1.0";
     refused_bytes("other world", "export-missing", says, &component("(component)"));
