@@ -10,11 +10,12 @@ use hookbox::store::records::{Filter, Operation};
 use hookbox::store::sqlite::{Command, Done, Journal, Limits};
 use hookbox::store::{Accept, Accepted, Attempt, Claim, LivePlugin, NewDelivery, Policy, Settled};
 use hookbox_core::breaker::BreakerPolicy;
+use hookbox_core::effects::{CalledBody, OutboundCall, StateChange, StateValue};
 use hookbox_core::event::{Event, Stored};
 use hookbox_core::ids::{DeliveryId, Digest, EventId, PluginName};
 use hookbox_core::outcome::{Failure, FailureKind, Outcome};
 use hookbox_core::retry::RetryPolicy;
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension as _};
 
 const DAY_MS: u64 = 86_400_000;
 
@@ -51,6 +52,7 @@ fn live(plugins: &[&str], attempts_max: u32, ordered: bool) -> Command {
             retry: RetryPolicy { attempts_max, backoff_first_ms: 0, backoff_max_ms: 0 },
             breaker: BreakerPolicy { failures: 0, open_first_ms: 1, open_max_ms: 1 },
             ordered,
+            serial: false,
         },
     });
     Command::Plugins { live: live.collect(), unloadable: Vec::new() }
@@ -235,4 +237,196 @@ fn a_clock_that_was_far_ahead_puts_nothing_off_for_ever() {
     let mut journal = open(folder.path(), DAY_MS);
     journal.run(&[live(&["probe"], 20, false)], DAY_MS).expect("a batch");
     assert_eq!(claims(&mut journal, "probe", 1, DAY_MS).len(), 1);
+}
+
+fn change(key: &str, value: StateValue) -> StateChange {
+    StateChange { key: key.to_owned(), value }
+}
+
+fn set(key: &str, value: &str) -> StateChange {
+    change(key, StateValue::Set(value.as_bytes().to_vec()))
+}
+
+fn with_changes(outcome: Outcome, changes: Vec<StateChange>) -> Attempt {
+    Attempt { changes, ..attempt(outcome) }
+}
+
+/// All that is kept, and its size by `state_sizes`.
+fn state(folder: &Path) -> (Vec<(String, String)>, Option<(i64, i64)>) {
+    let file = file(folder);
+    let mut statement =
+        file.prepare("SELECT key, CAST(value AS TEXT) FROM state ORDER BY key").expect("state");
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect("rows");
+    let kept = rows.map(|row| row.expect("a row")).collect();
+    let size =
+        file.query_row("SELECT keys, bytes FROM state_sizes WHERE plugin = 'probe'", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        });
+    (kept, size.optional().expect("a size"))
+}
+
+fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+/// One event is accepted, claimed and settled with these changes.
+fn call(journal: &mut Journal, number: u64, outcome: Outcome, changes: Vec<StateChange>) {
+    journal.run(&[accept(number, 0, &["probe"], false)], 0).expect("a batch");
+    let claim = claims(journal, "probe", 1, 0).remove(0);
+    journal.run(&[Command::Settle(claim, with_changes(outcome, changes))], 0).expect("a batch");
+}
+
+#[test]
+fn what_a_call_changed_is_kept_with_its_success_and_sizes_are_right() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut journal = open(folder.path(), 0);
+    journal.run(&[live(&["probe"], 20, false)], 0).expect("a batch");
+    let add = |by, to| StateValue::Add { by, to };
+    call(
+        &mut journal,
+        1,
+        Outcome::Handled,
+        vec![
+            set("a", "one"),
+            set("ä", "two"),
+            change("n", add(3, 3)),
+            change("nowhere", StateValue::Delete),
+        ],
+    );
+    let kept = pairs(&[("a", "one"), ("n", "3"), ("ä", "two")]);
+    // Keys of 1, 2 and 1 bytes, values of 3, 3 and 1, and 64 for each.
+    assert_eq!(state(folder.path()), (kept, Some((3, 203))));
+    // What is there counts, not what the call saw; where that is no number, it is
+    // what the call saw.
+    call(
+        &mut journal,
+        2,
+        Outcome::Handled,
+        vec![set("a", "longer"), change("ä", StateValue::Delete), change("n", add(2, 2))],
+    );
+    assert_eq!(state(folder.path()), (pairs(&[("a", "longer"), ("n", "5")]), Some((2, 137))));
+    let most = u64::MAX.to_string();
+    call(&mut journal, 3, Outcome::Handled, vec![change("a", add(2, 7)), set("n", &most)]);
+    call(&mut journal, 4, Outcome::Handled, vec![change("n", add(1, 9))]);
+    assert_eq!(state(folder.path()), (pairs(&[("a", "7"), ("n", "9")]), Some((2, 132))));
+    call(
+        &mut journal,
+        5,
+        Outcome::Handled,
+        vec![change("a", StateValue::Delete), change("n", StateValue::Delete)],
+    );
+    assert_eq!(state(folder.path()), (Vec::new(), None));
+}
+
+#[test]
+fn a_call_that_did_not_end_well_leaves_no_trace_in_state() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut journal = open(folder.path(), 0);
+    journal.run(&[live(&["probe"], 1, false)], 0).expect("a batch");
+    let kinds = [
+        FailureKind::Retry,
+        FailureKind::Rejected,
+        FailureKind::Trap,
+        FailureKind::Deadline,
+        FailureKind::Cpu,
+        FailureKind::Memory,
+        FailureKind::Host,
+    ];
+    for (number, kind) in (0..).zip(kinds) {
+        call(&mut journal, number, failed(kind), vec![set("a", "one")]);
+    }
+    assert_eq!(state(folder.path()), (Vec::new(), None));
+}
+
+#[test]
+fn a_success_that_is_written_again_counts_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut journal = open(folder.path(), 0);
+    journal
+        .run(&[live(&["probe"], 20, false), accept(1, 0, &["probe"], false)], 0)
+        .expect("a batch");
+    let claim = claims(&mut journal, "probe", 1, 0).remove(0);
+    let add = change("n", StateValue::Add { by: 1, to: 1 });
+    let settle =
+        || Command::Settle(claim.clone(), with_changes(Outcome::Handled, vec![add.clone()]));
+    // As where the commit failed and was in the file after all.
+    for _ in 0..3 {
+        let batch = journal.run(&[settle()], 0).expect("a batch");
+        assert!(matches!(batch.done.as_slice(), [Done::Settle(Settled::Succeeded)]));
+        journal.reopen(true, 0).expect("opening again");
+    }
+    assert_eq!(state(folder.path()).0, pairs(&[("n", "1")]));
+}
+
+#[test]
+fn a_plugin_with_state_has_one_call_at_a_time_and_the_next_comes_with_the_same_commit() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut journal = open(folder.path(), 0);
+    let mut policy = live(&["probe"], 20, false);
+    if let Command::Plugins { live, .. } = &mut policy {
+        live.iter_mut().for_each(|plugin| plugin.policy.serial = true);
+    }
+    journal.run(&[policy], 0).expect("a batch");
+    journal.set_wants(&name("probe"), 4);
+    let four: Vec<Command> = (1..5).map(|n| accept(n, 0, &["probe"], false)).collect();
+    let mut handed = journal.run(&four, 0).expect("a batch").claims;
+    for number in 1..5 {
+        assert_eq!(handed.len(), 1, "one at a time");
+        let claim = handed.remove(0);
+        assert_eq!(claim.key.event, number);
+        // It does not wake up in vain.
+        assert_eq!(journal.wakes_at_ms(), None);
+        assert!(journal.run(&[], 0).expect("a batch").claims.is_empty());
+        // Neither by giving it back nor by its end does anything get stuck.
+        let again = if number == 2 {
+            Command::Release(claim)
+        } else {
+            Command::Settle(claim, attempt(Outcome::Handled))
+        };
+        journal.set_wants(&name("probe"), 4);
+        handed = journal.run(&[again], 0).expect("a batch").claims;
+        if number == 2 {
+            let claim = handed.remove(0);
+            assert_eq!(claim.key.event, 2);
+            let settle = Command::Settle(claim, attempt(Outcome::Handled));
+            handed = journal.run(&[settle], 0).expect("a batch").claims;
+        }
+    }
+    assert!(handed.is_empty());
+    assert_eq!(journal.owed(), 0);
+}
+
+#[test]
+fn requests_that_a_call_sent_are_kept_whatever_became_of_it_and_go_with_its_event() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut journal = open(folder.path(), 0);
+    journal
+        .run(&[live(&["probe"], 1, false), accept(1, 0, &["probe"], false)], 0)
+        .expect("a batch");
+    let claim = claims(&mut journal, "probe", 1, 0).remove(0);
+    let sent = OutboundCall {
+        started_at_ms: 7,
+        duration: Duration::from_micros(20),
+        method: "POST".to_owned(),
+        url: "https://chat.example/hook".to_owned(),
+        address: Some([192, 0, 2, 1].into()),
+        status: Some(200),
+        error: None,
+        request: CalledBody { bytes: 2, digest: Some(Digest::of(b"hi")), kept: None },
+        response: CalledBody::default(),
+    };
+    let calls = vec![sent.clone(), OutboundCall { status: None, ..sent }];
+    let failure = Attempt { calls, ..attempt(failed(FailureKind::Rejected)) };
+    for _ in 0..2 {
+        let settle = Command::Settle(claim.clone(), failure.clone());
+        journal.run(&[settle], 0).expect("a batch");
+    }
+    let rows = "SELECT count(*) FROM calls c JOIN attempts a USING (event, plugin, replay)
+         WHERE a.number = c.attempt AND address = '192.0.2.1' AND c.duration_us = 20";
+    assert_eq!(count(folder.path(), rows), 2);
+    let filter = Filter { ids: vec![claim.delivery.to_string()], ..Filter::default() };
+    let discard = Operation::Discard { filter, dry_run: false, after: None };
+    journal.run(&[Command::Operate(discard)], 0).expect("a batch");
+    while journal.retain(8 * DAY_MS).expect("a step") {}
+    assert_eq!(count(folder.path(), "SELECT count(*) FROM calls"), 0);
 }

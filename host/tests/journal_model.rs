@@ -15,6 +15,7 @@ use hookbox::store::records::{Filter, Operation};
 use hookbox::store::sqlite::{Command, Done, Journal, Limits};
 use hookbox::store::{Accept, Accepted, Attempt, Claim, LivePlugin, NewDelivery, Policy, Settled};
 use hookbox_core::breaker::BreakerPolicy;
+use hookbox_core::effects::{StateChange, StateValue};
 use hookbox_core::event::{Event, Stored};
 use hookbox_core::ids::{DeliveryId, Digest, EventId, PluginName};
 use hookbox_core::outcome::{Failure, FailureKind, Outcome};
@@ -22,7 +23,7 @@ use hookbox_core::retry::RetryPolicy;
 use hookbox_faults::{Disk, Fault};
 use proptest::prelude::*;
 
-/// The second one is ordered by entity.
+/// The second one is ordered by entity, the third one gets one event at a time.
 const PLUGINS: [&str; 3] = ["first", "ordered", "third"];
 
 const ATTEMPTS_MAX: u32 = 3;
@@ -187,7 +188,7 @@ impl World {
     }
 
     fn set_live(&mut self) {
-        let policy = |ordered| Policy {
+        let policy = |ordered, serial| Policy {
             retry: RetryPolicy {
                 attempts_max: ATTEMPTS_MAX,
                 backoff_first_ms: 1_000,
@@ -195,12 +196,13 @@ impl World {
             },
             breaker: BreakerPolicy { failures: 0, open_first_ms: 1, open_max_ms: 1 },
             ordered,
+            serial,
         };
         let live = (0..PLUGINS.len()).filter(|n| self.live & (1 << n) != 0).map(|n| LivePlugin {
             name: name(n),
             digest: Digest::of(b"code"),
             asks_for: Vec::new(),
-            policy: policy(n == 1),
+            policy: policy(n == 1, n == 2),
         });
         let command = Command::Plugins { live: live.collect(), unloadable: Vec::new() };
         self.batch(vec![command]);
@@ -335,6 +337,8 @@ impl World {
         assert!(due_ms <= now_ms, "{claim:?} before its time");
         assert_eq!(claim.attempt, delivery.attempts + 1, "attempts are counted");
         for (other, theirs) in &self.model {
+            let beside = other.0 == me.0 && theirs.stand == Stand::Running;
+            assert!(!(me.0 == "third" && beside), "{me:?} runs beside {other:?}");
             let same_entity = other.0 == me.0
                 && other != &me
                 && delivery.entity.is_some()
@@ -540,6 +544,20 @@ impl World {
         let dead = self.model.values().filter(|d| d.stand == Stand::Dead).count() as i64;
         assert_eq!(self.read("SELECT count(*) FROM dead_letters"), dead, "dead");
         assert_eq!(self.read("SELECT count(*) FROM events"), self.events, "events");
+        for plugin in PLUGINS {
+            let of = |key: &(String, i64, i64)| key.0 == plugin;
+            let done = |d: &Delivery| d.stand == Stand::Done;
+            let done = self.model.iter().filter(|(key, d)| of(key) && done(d)).count() as i64;
+            let counted = self.read(&format!(
+                "SELECT coalesce(max(CAST(value AS TEXT) + 0), 0) FROM state
+                 WHERE plugin = '{plugin}' AND key = 'handled'"
+            ));
+            assert_eq!(counted, done, "each delivery that was handled counts once in {plugin}");
+        }
+        let sizes =
+            "SELECT count(*) FROM (SELECT plugin, count(*), sum(length(key) + length(value) + 64)
+             FROM state GROUP BY plugin EXCEPT SELECT plugin, keys, bytes FROM state_sizes)";
+        assert_eq!(self.read(sizes), 0, "sizes of state");
     }
 
     /// Everything that is owed gets done.
@@ -576,7 +594,11 @@ fn attempt(how: How) -> Attempt {
             How::Rejected => failed(FailureKind::Rejected),
         },
         log: "said something".to_owned(),
-        changes: Vec::new(),
+        // Counts only with `How::Handled`.
+        changes: vec![StateChange {
+            key: "handled".to_owned(),
+            value: StateValue::Add { by: 1, to: 1 },
+        }],
         calls: Vec::new(),
     }
 }

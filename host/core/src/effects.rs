@@ -68,3 +68,22 @@ pub struct CalledBody {
     /// replaced.
     pub kept: Option<Vec<u8>>,
 }
+
+/// Bytes that a key of a plugin's state takes of its limit beyond key and value,
+/// so that many small ones are not free.
+pub const STATE_KEY_COST_BYTES: u64 = 64;
+
+/// What a key takes of its plugin's limit.
+pub fn state_bytes(key: &str, value_bytes: u64) -> u64 {
+    key.len() as u64 + value_bytes + STATE_KEY_COST_BYTES
+}
+
+/// A value as a number that can be counted up: decimal digits. None: it is none,
+/// or over 64 bits.
+pub fn counted(value: &[u8]) -> Option<u64> {
+    // `parse` would take a sign too.
+    if !value.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(value).ok()?.parse().ok()
+}

@@ -112,6 +112,7 @@ fn policy(settings: &config::Plugin) -> Policy {
             open_max_ms: settings.breaker_open_max_ms,
         },
         ordered: settings.order == Order::Entity,
+        serial: settings.grants.keyvalue() && !settings.keyvalue_parallel,
     }
 }
 

@@ -180,6 +180,9 @@ pub struct Policy {
     pub breaker: BreakerPolicy,
     /// Whether its deliveries about one entity go one after another.
     pub ordered: bool,
+    /// Whether all of its deliveries do, so that a call sees what every call
+    /// before it changed in the plugin's state.
+    pub serial: bool,
 }
 
 /// A plugin that was live when the server last ran, and whose file had not been

@@ -6,6 +6,7 @@ use hookbox_core::ids::{DeliveryId, EventId};
 use rusqlite::{Connection, params};
 
 use super::operate::{CHANGES_MAX, Context, Step, step};
+use super::schema;
 use crate::store::records::{Filter, Operation, RequestError};
 
 /// When the first event of each test arrived. Each later one comes a second later.
@@ -22,7 +23,9 @@ pub(super) struct Fixture {
 impl Fixture {
     pub(super) fn new() -> Self {
         let conn = Connection::open_in_memory().expect("a database");
-        conn.execute_batch(include_str!("schema.sql")).expect("the schema");
+        for text in schema::MIGRATIONS {
+            conn.execute_batch(text).expect("the schema");
+        }
         Self { conn, deliveries: 0 }
     }
 

@@ -119,7 +119,17 @@ impl Lane {
 
     /// Whether a delivery could be handed out now, if there is one.
     pub(super) fn takes(&self, now_ms: u64) -> bool {
-        self.live.is_some() && self.wants > 0 && self.breaker.allows(now_ms)
+        self.live.is_some()
+            && self.wants > 0
+            && !self.waits_for_one()
+            && self.breaker.allows(now_ms)
+    }
+
+    /// Whether nothing is handed out until what runs has ended: calls of the
+    /// plugin go one after another. What ends is out of `running` in the batch
+    /// that settles it, so that the next goes with the same commit.
+    fn waits_for_one(&self) -> bool {
+        self.policy.is_some_and(|policy| policy.serial) && !self.running.is_empty()
     }
 
     /// Whether one that was just accepted is next.
@@ -133,7 +143,7 @@ impl Lane {
 
     /// When something can be handed out that cannot be now, by time alone.
     pub(super) fn wakes_at_ms(&self) -> Option<u64> {
-        if self.live.is_none() || self.wants == 0 {
+        if self.live.is_none() || self.wants == 0 || self.waits_for_one() {
             return None;
         }
         let open = match self.breaker.wakes_at_ms() {

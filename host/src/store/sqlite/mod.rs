@@ -26,6 +26,7 @@ mod query;
 mod retain;
 mod rows;
 pub mod schema;
+mod state;
 mod walk;
 mod writer;
 

@@ -119,6 +119,7 @@ impl Journal {
             self.begin()?;
             let connection = self.connection();
             for text in [
+                "DELETE FROM calls WHERE event = ?1",
                 "DELETE FROM attempts WHERE event = ?1",
                 "DELETE FROM dead_letters WHERE event = ?1",
                 "DELETE FROM events WHERE seq = ?1",

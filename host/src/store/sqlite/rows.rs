@@ -1,6 +1,7 @@
 //! The journal's statements: each function is one, or the few that belong
 //! together. `schema.sql` says what the columns mean.
 
+mod calls;
 mod plugins;
 mod read;
 
@@ -10,6 +11,7 @@ use hookbox_core::outcome::Outcome;
 use hookbox_core::retry::{DeadReason, Next};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+pub(super) use self::calls::insert_calls;
 pub(super) use self::plugins::{forget_breakers, known, mark_absent, mark_live, note_breaker};
 pub(super) use self::read::{Unreadable, next_due, read_due, read_fresh};
 use crate::store::{Accept, Attempt, Claim, Key, RefusedRequest};

@@ -9,12 +9,12 @@ CREATE TABLE state (
     PRIMARY KEY (plugin, key)
 ) STRICT, WITHOUT ROWID;
 
--- How much each plugin keeps, so that its limit can be checked without reading
--- all of it.
+-- How much each plugin that keeps anything does, so that its limit can be
+-- checked without reading all of it.
 CREATE TABLE state_sizes (
     plugin TEXT    PRIMARY KEY,
     keys   INTEGER NOT NULL,
-    bytes  INTEGER NOT NULL -- of keys and values
+    bytes  INTEGER NOT NULL  -- of keys and values, and 64 for each key
 ) STRICT, WITHOUT ROWID;
 
 -- Requests that calls of plugins sent, without header fields.

@@ -7,6 +7,7 @@ use hookbox_core::retry::Next;
 use super::{Journal, tell};
 use crate::store::sqlite::lanes::Lane;
 use crate::store::sqlite::rows::{self, Dead, Place};
+use crate::store::sqlite::state;
 use crate::store::{Attempt, Claim, Settled};
 
 impl Journal {
@@ -21,6 +22,7 @@ impl Journal {
         let place = Place { plugin: &claim.plugin, key: claim.key };
         let log_bytes_max = self.limits.attempt_log_bytes_max;
         rows::insert_attempt(&self.connection, claim, attempt, next, log_bytes_max)?;
+        rows::insert_calls(&self.connection, claim, &attempt.calls)?;
         match next {
             Next::Retry { at_ms } => {
                 self.lane(&claim.plugin).waits_until(at_ms);
@@ -28,7 +30,12 @@ impl Journal {
                 Ok(Settled::Waiting { until_ms: at_ms })
             }
             Next::Succeeded => {
-                self.finish(place, now_ms)?;
+                // Once only: where a failed commit was in the file after all,
+                // the delivery is not in the queue any more.
+                if self.finish(place, now_ms)? {
+                    let plugin = claim.plugin.as_str();
+                    state::apply(&self.connection, plugin, &attempt.changes, now_ms)?;
+                }
                 Ok(Settled::Succeeded)
             }
             Next::Dead(reason) => {
