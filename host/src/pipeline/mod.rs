@@ -5,3 +5,4 @@ pub mod dispatch;
 pub mod intake;
 pub mod reload;
 pub mod server;
+mod state;

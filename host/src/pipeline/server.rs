@@ -19,6 +19,7 @@ use tracing::{error, info, warn};
 
 use super::intake::Intake;
 use super::reload::Targets;
+use super::state::Committed;
 use super::{dispatch, reload};
 use crate::admin;
 use crate::config::{Config, Journal, Server};
@@ -78,7 +79,9 @@ pub async fn serve(path: Option<PathBuf>, config: Config, guests: Handle) -> any
     let store = Arc::new(opened.store);
 
     let engine = engine::start(&settings.runtime)?;
-    let runner = Runner::new(engine.clone(), guests, settings.runtime.instances_max);
+    let state = Arc::new(Committed(Arc::clone(&store)));
+    let runner =
+        Runner::new(engine.clone(), guests, settings.runtime.instances_max).with_state(state);
     let compiler =
         Compiler::new(&engine, &server.data_dir, settings.reload.clone(), Handle::current())
             .context("the folder for compiled code in server.data_dir")?;

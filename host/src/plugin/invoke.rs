@@ -14,11 +14,12 @@ use wasmtime::{Engine, Store, UpdateDeadline, WasmBacktrace};
 
 use super::bindings::v0_1_0::{self, Guest, GuestPre, types};
 use super::engine::{GUEST_HANDLES_MAX, TICK};
-use super::imports::{CallState, HANDLES_MAX};
+use super::imports::{CallState, HANDLES_MAX, State};
 use super::limits::CallLimits;
 use super::output::{self, CallLog, Origin, SharedLog};
 use super::rate::LogRate;
 use super::registry::Plugin;
+use super::state::{NoState, StateSource};
 use crate::config::{self, Grants};
 use crate::telemetry::Redactor;
 
@@ -70,6 +71,7 @@ pub struct Runner {
     guests: Handle,
     /// One permit for each instance that the pool has.
     instances: Arc<Semaphore>,
+    state: Arc<dyn StateSource>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -77,10 +79,18 @@ pub struct Runner {
 struct CpuLimit;
 
 impl Runner {
-    /// `guests`: the runtime whose threads run guests and nothing else.
+    /// `guests`: the runtime whose threads run guests and nothing else. Plugins
+    /// have no state until [`Runner::with_state`] gives them some.
     pub fn new(engine: Engine, guests: Handle, instances_max: u32) -> Self {
         let instances = Arc::new(Semaphore::new(instances_max as usize));
-        Self { engine, guests, instances }
+        Self { engine, guests, instances, state: Arc::new(NoState) }
+    }
+
+    /// The same, whose plugins have state.
+    #[must_use]
+    pub fn with_state(mut self, state: Arc<dyn StateSource>) -> Self {
+        self.state = state;
+        self
     }
 
     /// Hands an event to a plugin. Once begun, the call goes on to its end even
@@ -100,9 +110,9 @@ impl Runner {
         let Ok(permit) = Arc::clone(&self.instances).acquire_owned().await else {
             return failed("the server is ending");
         };
-        let engine = self.engine.clone();
+        let runner = self.clone();
         let running = self.guests.spawn(async move {
-            let attempt = attempt(&engine, &plugin, &call).await;
+            let attempt = attempt(&runner, &plugin, &call).await;
             drop(permit);
             attempt
         });
@@ -135,7 +145,7 @@ impl Runner {
         let work = async {
             let _permit = self.instances.acquire().await;
             // Nothing is granted: it must say the same whatever it may do.
-            let about = About { name, settings, grants: &Arc::default() };
+            let about = About { name, settings, grants: &Arc::default(), state: &self.state };
             enter(&self.engine, pre, &about, &log, call).await
         };
         let said = self.guests.block_on(work);
@@ -144,7 +154,7 @@ impl Runner {
     }
 }
 
-async fn attempt(engine: &Engine, plugin: &Plugin, call: &Call) -> Attempt {
+async fn attempt(runner: &Runner, plugin: &Plugin, call: &Call) -> Attempt {
     let origin = Origin {
         plugin: plugin.name.to_string(),
         event: call.event_id.to_string(),
@@ -156,19 +166,26 @@ async fn attempt(engine: &Engine, plugin: &Plugin, call: &Call) -> Attempt {
     let delivery = v0_1_0::delivery_to_wit(call);
     let (started, began) = (SystemTime::now(), Instant::now());
     let guest = async |store: &mut Store<CallState>, guest: &Guest| {
-        guest.hookbox_targetvideo_handler().call_handle(store, &event, &delivery).await
+        let handler = guest.hookbox_targetvideo_handler();
+        let answer = handler.call_handle(&mut *store, &event, &delivery).await?;
+        Ok((answer, store.data_mut().state.take_changes()))
     };
-    let grants = &plugin.settings.grants;
-    let about = About { name: &plugin.name, settings: &plugin.settings, grants };
-    let answer = enter(engine, &plugin.code.pre, &about, &log, guest).await;
+    let (grants, state) = (&plugin.settings.grants, &runner.state);
+    let about = About { name: &plugin.name, settings: &plugin.settings, grants, state };
+    let answer = enter(&runner.engine, &plugin.code.pre, &about, &log, guest).await;
     let duration = began.elapsed();
     let log = output::finish(&log);
-    let answer = answer.map(v0_1_0::outcome).unwrap_or_else(Outcome::Failed);
-    let outcome = match answer {
-        Outcome::Failed(failure) => Outcome::Failed(bounded(failure, grants.redactor())),
-        Outcome::Handled => Outcome::Handled,
+    let (outcome, changes) = match answer {
+        Ok((answer, changes)) => (v0_1_0::outcome(answer), changes),
+        Err(failure) => (Outcome::Failed(failure), Vec::new()),
     };
-    Attempt { outcome, started, duration, log, changes: Vec::new(), calls: Vec::new() }
+    let (outcome, changes) = match outcome {
+        Outcome::Handled => (Outcome::Handled, changes),
+        Outcome::Failed(failure) => {
+            (Outcome::Failed(bounded(failure, grants.redactor())), Vec::new())
+        }
+    };
+    Attempt { outcome, started, duration, log, changes, calls: Vec::new() }
 }
 
 /// A reason is kept up to a length and without secrets: a guest chooses its
@@ -185,6 +202,7 @@ struct About<'a> {
     settings: &'a config::Plugin,
     /// What it may do in this call.
     grants: &'a Arc<Grants>,
+    state: &'a Arc<dyn StateSource>,
 }
 
 /// Makes an instance with its limits, and calls it.
@@ -195,9 +213,10 @@ async fn enter<T>(
     log: &SharedLog,
     call: impl AsyncFnOnce(&mut Store<CallState>, &Guest) -> wasmtime::Result<T>,
 ) -> Result<T, Failure> {
-    let &About { name, settings, grants } = about;
+    let &About { name, settings, grants, state } = about;
     let limits = CallLimits::new(settings.memory_bytes_max);
-    let mut store = Store::new(engine, CallState::new(log, limits, grants));
+    let state = State::new(state, name, settings);
+    let mut store = Store::new(engine, CallState::new(log, limits, grants, state));
     store.limiter(|state| &mut state.limits);
     store.set_hostcall_fuel(settings.transfer_bytes_max);
     store.set_max_component_handles(GUEST_HANDLES_MAX);

@@ -22,5 +22,6 @@ pub mod output;
 pub mod rate;
 pub mod registry;
 pub mod scan;
+pub mod state;
 pub mod verdict;
 pub mod watch;

@@ -28,8 +28,7 @@ pub trait StateSource: Send + Sync + 'static {
 
     /// The first keys after `after`, in the order of their bytes; `limit` of
     /// them where there are as many.
-    fn keys_after(&self, plugin: &PluginName, after: String, limit: usize)
-    -> Reading<Vec<String>>;
+    fn keys_after(&self, plugin: &PluginName, after: String, limit: usize) -> Reading<Vec<String>>;
 }
 
 /// What [`StateSource::measure`] says.
@@ -53,4 +52,21 @@ pub enum StateError {
     /// It may work later.
     #[error("the plugin's state cannot be read now: {0}")]
     Unavailable(String),
+}
+
+/// No state at all: for hosts that make no calls with events.
+pub struct NoState;
+
+impl StateSource for NoState {
+    fn values(&self, _: &PluginName, keys: Vec<String>, _: u64) -> Reading<Vec<Option<Vec<u8>>>> {
+        Box::pin(async move { Ok(vec![None; keys.len()]) })
+    }
+
+    fn measure(&self, _: &PluginName, keys: Vec<String>) -> Reading<Measured> {
+        Box::pin(async move { Ok(Measured { bytes: 0, values: vec![None; keys.len()] }) })
+    }
+
+    fn keys_after(&self, _: &PluginName, _: String, _: usize) -> Reading<Vec<String>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
 }

@@ -4,9 +4,11 @@
 //! - Clocks, random numbers, standard output and error work; files, sockets,
 //!   environment and arguments are empty or refuse (`wasmtime-wasi` with
 //!   nothing granted).
-//! - [`logging`] is `wasi:logging`, [`settings`] is `wasi:config`.
-//! - [`refused`] has the rest: outgoing HTTP, key-value state.
+//! - [`logging`] is `wasi:logging`, [`settings`] is `wasi:config`, [`keyvalue`]
+//!   is `wasi:keyvalue`.
+//! - [`refused`] has the rest: outgoing HTTP.
 
+mod keyvalue;
 mod logging;
 mod refused;
 mod settings;
@@ -18,6 +20,7 @@ use wasmtime::component::{HasSelf, Linker, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
+pub use self::keyvalue::State;
 use super::limits::CallLimits;
 use super::output::{Pipe, SharedLog, Stream};
 use crate::config::Grants;
@@ -46,6 +49,8 @@ pub struct CallState {
     /// What the operator granted; nothing while the plugin only describes
     /// itself.
     grants: Arc<Grants>,
+    /// The plugin's key-value state.
+    pub state: State,
     /// What the call may use.
     pub limits: CallLimits,
     /// Ticks of the epoch that found the call in guest code.
@@ -54,7 +59,7 @@ pub struct CallState {
 
 impl CallState {
     /// The state of a fresh call.
-    pub fn new(log: &SharedLog, limits: CallLimits, grants: &Arc<Grants>) -> Self {
+    pub fn new(log: &SharedLog, limits: CallLimits, grants: &Arc<Grants>, state: State) -> Self {
         let wasi = WasiCtx::builder()
             .stdout(Pipe::new(log, Stream::Stdout))
             .stderr(Pipe::new(log, Stream::Stderr))
@@ -74,6 +79,7 @@ impl CallState {
             table,
             log: SharedLog::clone(log),
             grants: Arc::clone(grants),
+            state,
             limits,
             ticks: 0,
         }
@@ -108,7 +114,8 @@ mod generated {
             }
         ",
         world: "hookbox:host/provided",
-        with: { "wasi:keyvalue/store.bucket": super::refused::NoBucket },
+        imports: { "wasi:keyvalue": async },
+        with: { "wasi:keyvalue/store.bucket": super::keyvalue::Bucket },
     });
 }
 

@@ -23,6 +23,7 @@ mod matching;
 mod offline;
 mod operate;
 mod query;
+mod readers;
 mod retain;
 mod rows;
 pub mod schema;
@@ -45,6 +46,7 @@ use self::inbox::{Inbox, Reply};
 pub use self::journal::{Batch, Command, Done, Failure, Journal, Limits};
 pub use self::lock::{Lock, LockError};
 pub use self::offline::{Offline, OfflineError};
+use self::readers::Readers;
 use self::schema::OpenError;
 use super::records::{Operation, Query, Report, RequestError};
 use super::{
@@ -76,6 +78,7 @@ pub struct SqliteStore {
     inbox: Arc<Inbox>,
     path: PathBuf,
     queries: Arc<Semaphore>,
+    readers: Arc<Readers>,
     // Taken by whoever waits for the thread's end.
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -107,6 +110,7 @@ impl SqliteStore {
         let known = journal.known()?;
         let inbox = Arc::new(Inbox::new(waiting));
         inbox.owed.store(journal.owed(), Ordering::Relaxed);
+        let readers = Readers::new(path.clone(), answers.clone());
         let writer = writer::Writer::new(journal, Arc::clone(&inbox), answers);
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
@@ -116,6 +120,7 @@ impl SqliteStore {
             inbox,
             path,
             queries: Arc::new(Semaphore::new(QUERIES_MAX)),
+            readers,
             thread: Mutex::new(Some(thread)),
         };
         Ok(Opened { store, known })
@@ -140,6 +145,54 @@ impl SqliteStore {
         asking.await.unwrap_or_else(|error| Err(unavailable(&error)))
     }
 
+    /// The committed values of keys of a plugin's state, in the keys' order. The
+    /// inner one is none where they have over `bytes_max` bytes in all.
+    ///
+    /// # Errors
+    /// Why it cannot be read now.
+    pub async fn state_values(
+        &self,
+        plugin: &PluginName,
+        keys: Vec<String>,
+        bytes_max: u64,
+    ) -> Result<Option<Vec<Option<Vec<u8>>>>, String> {
+        let plugin = plugin.clone();
+        let read = move |conn: &_| state::values(conn, plugin.as_str(), &keys, bytes_max);
+        self.readers.read(read).await
+    }
+
+    /// The bytes of a plugin's state in all, and those of the values of keys, in
+    /// the keys' order.
+    ///
+    /// # Errors
+    /// Why it cannot be read now.
+    pub async fn state_lengths(
+        &self,
+        plugin: &PluginName,
+        keys: Vec<String>,
+    ) -> Result<(u64, Vec<Option<u64>>), String> {
+        let plugin = plugin.clone();
+        let read = move |conn: &_| {
+            let lengths = keys.iter().map(|key| state::length(conn, plugin.as_str(), key));
+            Ok((state::size(conn, plugin.as_str())?.bytes, lengths.collect::<Result<_, _>>()?))
+        };
+        self.readers.read(read).await
+    }
+
+    /// The first keys of a plugin's state after one, in the order of their bytes.
+    ///
+    /// # Errors
+    /// Why it cannot be read now.
+    pub async fn state_keys(
+        &self,
+        plugin: &PluginName,
+        after: String,
+        limit: usize,
+    ) -> Result<Vec<String>, String> {
+        let plugin = plugin.clone();
+        self.readers.read(move |conn| state::keys(conn, plugin.as_str(), &after, limit)).await
+    }
+
     /// Does one step of what an operator asks for.
     ///
     /// # Errors
@@ -153,6 +206,7 @@ impl SqliteStore {
     /// Ends the writer once all that was given to it is written, and waits for
     /// that. For a thread that may wait.
     pub fn end(&self) {
+        self.readers.close();
         self.inbox.end();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {

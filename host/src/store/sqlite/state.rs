@@ -108,6 +108,25 @@ pub(super) fn get(
         .optional()
 }
 
+/// Values of keys, in their order. None: they have over `bytes_max` bytes in all.
+pub(super) fn values(
+    connection: &Connection,
+    plugin: &str,
+    keys: &[String],
+    bytes_max: u64,
+) -> rusqlite::Result<Option<Vec<Option<Vec<u8>>>>> {
+    let (mut values, mut bytes) = (Vec::with_capacity(keys.len()), 0);
+    for key in keys {
+        // Before it is read, so that memory is bounded.
+        bytes += length(connection, plugin, key)?.unwrap_or(0);
+        if bytes > bytes_max {
+            return Ok(None);
+        }
+        values.push(get(connection, plugin, key)?);
+    }
+    Ok(Some(values))
+}
+
 /// The bytes of a key's value, without reading it.
 pub(super) fn length(
     connection: &Connection,

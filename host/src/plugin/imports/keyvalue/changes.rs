@@ -131,7 +131,8 @@ impl Changes {
         let was = old.map_or_else(|| change.costs(key).1, |old| old.costs(key).0);
         let (is, _) = change.costs(key);
         let more = self.more + change.more(key) - old.map_or(0, |old| old.more(key));
-        let bytes = (self.bytes + change.held(key)).saturating_sub(old.map_or(0, |old| old.held(key)));
+        let bytes =
+            (self.bytes + change.held(key)).saturating_sub(old.map_or(0, |old| old.held(key)));
         let in_all = kept.saturating_add_signed(more);
         // Where the limit was lowered, what makes less of it is still right.
         if in_all > limits.bytes_max && is > was {

@@ -239,10 +239,9 @@ impl State {
         let (plugin, key_shown) = (&self.plugin, shown(key));
         let Limits { bytes_max, value_bytes_max } = self.limits;
         Problem::Limit(match why {
-            Refused::Key => format!(
-                "a key has 1 to {KEY_BYTES_MAX} bytes; {key_shown} has {}",
-                key.len()
-            ),
+            Refused::Key => {
+                format!("a key has 1 to {KEY_BYTES_MAX} bytes; {key_shown} has {}", key.len())
+            }
             Refused::Value => format!(
                 "the value of {key_shown} has {value_bytes} bytes: \
                  plugin.{plugin}.keyvalue_value_bytes_max is {value_bytes_max}"
@@ -251,9 +250,9 @@ impl State {
                 "with {key_shown} the plugin would keep {in_all} bytes: \
                  plugin.{plugin}.keyvalue_bytes_max is {bytes_max}"
             ),
-            Refused::Changes => format!(
-                "{key_shown} is not changed: one call changes {CHANGES_MAX} keys at most"
-            ),
+            Refused::Changes => {
+                format!("{key_shown} is not changed: one call changes {CHANGES_MAX} keys at most")
+            }
             Refused::ChangesBytes => format!(
                 "{key_shown} is not changed: what one call changes has {CHANGES_BYTES_MAX} bytes at most"
             ),
