@@ -87,3 +87,6 @@ pub fn counted(value: &[u8]) -> Option<u64> {
     }
     std::str::from_utf8(value).ok()?.parse().ok()
 }
+
+/// Bytes of a key of a plugin's state. It has at least one.
+pub const STATE_KEY_BYTES_MAX: usize = 1_024;

@@ -29,8 +29,9 @@ const QUERY: &str = "/v1/query";
 const OPERATE: &str = "/v1/operate";
 const HEALTH: &str = "/v1/health";
 
-/// Bytes of a request's body. 500 ids take 20 KiB.
-const REQUEST_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of a request's body. 500 ids take 20 KiB; values of a plugin's state,
+/// as base64, take the most (`NewState::BYTES_MAX`).
+const REQUEST_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Bytes of an answer. The largest is an event: a body of 64 MiB, which JSON can
 /// double, and what plugins logged.

@@ -8,7 +8,8 @@ use super::choose::{self, Choice};
 use super::journal::Place;
 use super::show::{Table, count, line, lines, time};
 use crate::store::records::{
-    AttemptRecord, DeliverySummary, EventDetail, EventSummary, Operation, Query, State,
+    AttemptRecord, CallRecord, Content, DeliverySummary, EventDetail, EventSummary, Operation,
+    Query, State,
 };
 
 #[derive(Debug, Subcommand)]
@@ -223,6 +224,34 @@ fn show_attempt(attempt: &AttemptRecord, out: &mut impl std::io::Write) -> std::
     }
     for text in attempt.log.iter().flat_map(|log| lines(log)) {
         writeln!(out, "    | {text}")?;
+    }
+    attempt.calls.iter().try_for_each(|call| show_call(call, out))
+}
+
+/// A request that the plugin sent.
+fn show_call(call: &CallRecord, out: &mut impl std::io::Write) -> std::io::Result<()> {
+    let CallRecord { method, url, request, response, .. } = call;
+    let answer = match (call.status, &call.code) {
+        (Some(status), _) => status.to_string(),
+        (None, Some(code)) => line(code, 60),
+        (None, None) => "no answer".to_owned(),
+    };
+    let (method, url) = (line(method, 20), line(url, 200));
+    writeln!(out, "    {method} {url}: {answer} after {}", milliseconds(call.duration_us))?;
+    let address = call.address.as_ref().map(|address| format!(", {address}")).unwrap_or_default();
+    let (sent, got) = (count(request.bytes, "byte"), count(response.bytes, "byte"));
+    writeln!(out, "      sent {sent}, got {got}{address}")?;
+    for text in call.error.iter().flat_map(|error| lines(error)) {
+        writeln!(out, "      {text}")?;
+    }
+    for (mark, body) in [('>', request), ('<', response)] {
+        match &body.kept {
+            Some(Content::Text(kept)) => {
+                lines(kept).try_for_each(|text| writeln!(out, "      {mark} {text}"))?;
+            }
+            Some(Content::Base64(_)) => writeln!(out, "      {mark} (not text; see --json)")?,
+            None => {}
+        }
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ mod config;
 mod dead;
 mod events;
 mod journal;
+mod kv;
 mod plugins;
 mod serve;
 mod show;
@@ -18,7 +19,7 @@ use clap::{Parser, Subcommand};
 
 use crate::plugin::compile;
 
-/// Exit status where there is no such event, delivery or plugin.
+/// Exit status where there is no such event, delivery, plugin or key.
 const NOT_FOUND: u8 = 4;
 
 /// Exit status where a file is no plugin that would be made live.
@@ -54,6 +55,9 @@ enum Verb {
     /// Forgets plugins that are gone
     #[command(subcommand)]
     Plugins(plugins::Verb),
+    /// Shows and changes what plugins keep in their key-value state
+    #[command(subcommand)]
+    Kv(kv::Verb),
     #[command(name = compile::VERB, hide = true)]
     Compile { output: PathBuf, memory_bytes_max: u64, seconds_max: u64 },
 }
@@ -82,6 +86,7 @@ pub fn main() -> ExitCode {
         Verb::Events(verb) => events::run(verb).map(|()| ExitCode::SUCCESS),
         Verb::Dead(verb) => dead::run(verb).map(|()| ExitCode::SUCCESS),
         Verb::Plugins(verb) => plugins::run(verb).map(|()| ExitCode::SUCCESS),
+        Verb::Kv(verb) => kv::run(verb).map(|()| ExitCode::SUCCESS),
         Verb::Compile { output, memory_bytes_max, seconds_max } => {
             let status = compile::child(&output, memory_bytes_max, seconds_max);
             return u8::try_from(status).map_or(ExitCode::FAILURE, ExitCode::from);

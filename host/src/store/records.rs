@@ -175,6 +175,99 @@ pub struct AttemptRecord {
     pub error: Option<String>,
     pub log: Option<String>,
     pub became: String,
+    /// The requests that it sent, in order; the first 1,000 of the event.
+    pub calls: Vec<CallRecord>,
+}
+
+/// A request that a call of a plugin sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "each field is a column that schema-2.sql documents")]
+pub struct CallRecord {
+    pub started_at_ms: u64,
+    pub duration_us: u64,
+    pub method: String,
+    pub url: String,
+    pub address: Option<String>,
+    pub status: Option<u16>,
+    pub code: Option<String>,
+    pub error: Option<String>,
+    pub request: BodyRecord,
+    pub response: BodyRecord,
+}
+
+/// One of the two bodies of a [`CallRecord`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BodyRecord {
+    /// Bytes that passed.
+    pub bytes: u64,
+    /// SHA-256 of them, where it passed whole.
+    pub sha256: Option<String>,
+    /// The first of it, where the plugin's configuration says so.
+    pub kept: Option<Content>,
+}
+
+/// Bytes as JSON: as text where they are UTF-8, else as base64 (RFC 4648,
+/// section 4).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Content {
+    /// UTF-8.
+    Text(String),
+    /// Anything else.
+    Base64(String),
+}
+
+/// What a plugin keeps in its state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateSummary {
+    /// The plugin.
+    pub plugin: String,
+    /// Keys.
+    pub keys: u64,
+    /// Bytes of keys and values, and 64 for each key, as in the plugin's limit.
+    pub bytes: u64,
+}
+
+/// A key of a plugin's state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateKey {
+    /// The key.
+    pub key: String,
+    /// Bytes of its value.
+    pub bytes: u64,
+    /// Milliseconds since the Unix epoch.
+    pub changed_at_ms: u64,
+}
+
+/// A key of a plugin's state and its value, as it is exported. One of the two
+/// values is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StateEntry {
+    /// The key.
+    pub key: String,
+    /// The value, where it is UTF-8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// The value where it is not, as base64 (RFC 4648, section 4).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value_base64: Option<String>,
+}
+
+/// A key that gets a value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewState {
+    /// The key.
+    pub key: String,
+    /// The value as base64 (RFC 4648, section 4).
+    pub value_base64: String,
+}
+
+impl NewState {
+    /// Bytes of the values of one step.
+    pub const BYTES_MAX: usize = 2 * 1024 * 1024;
+    /// Keys of one step.
+    pub const KEYS_MAX: usize = 500;
 }
 
 /// A delivery that was given up.
@@ -219,6 +312,41 @@ pub enum Query {
         limit: u32,
         /// Where the page begins: `next` of the page before.
         after: Option<String>,
+    },
+    /// Plugins with state, by name: a page of [`StateSummary`].
+    StatePlugins {
+        /// Items on a page: 1 to 1,000.
+        limit: u32,
+        /// Where the page begins: `next` of the page before.
+        after: Option<String>,
+    },
+    /// Keys of a plugin's state, in the order of their bytes: a page of
+    /// [`StateKey`].
+    StateKeys {
+        /// The plugin.
+        plugin: String,
+        /// How they begin; empty: all.
+        prefix: String,
+        /// Items on a page: 1 to 1,000.
+        limit: u32,
+        /// Where the page begins: `next` of the page before.
+        after: Option<String>,
+    },
+    /// The same with their values: a page of [`StateEntry`].
+    StateEntries {
+        /// The plugin.
+        plugin: String,
+        /// Items on a page: 1 to 1,000.
+        limit: u32,
+        /// Where the page begins: `next` of the page before.
+        after: Option<String>,
+    },
+    /// One [`StateEntry`].
+    StateEntry {
+        /// The plugin.
+        plugin: String,
+        /// The key.
+        key: String,
     },
 }
 
@@ -265,17 +393,37 @@ pub enum Operation {
         /// Where to begin.
         after: Option<String>,
     },
+    /// Keys of a plugin's state get values, all in one step.
+    SetState {
+        /// The plugin.
+        plugin: String,
+        /// The keys.
+        entries: Vec<NewState>,
+    },
+    /// A key of a plugin's state goes, or all of them.
+    DeleteState {
+        /// The plugin.
+        plugin: String,
+        /// None: all.
+        key: Option<String>,
+        /// Where to begin.
+        after: Option<String>,
+    },
 }
 
 impl Operation {
     /// The same, beginning at `next` of the step before.
     #[must_use]
     pub fn resumed(mut self, next: String) -> Self {
-        let (Self::Redrive { after, .. }
-        | Self::Discard { after, .. }
-        | Self::Replay { after, .. }
-        | Self::Forget { after, .. }) = &mut self;
-        *after = Some(next);
+        match &mut self {
+            Self::Redrive { after, .. }
+            | Self::Discard { after, .. }
+            | Self::Replay { after, .. }
+            | Self::Forget { after, .. }
+            | Self::DeleteState { after, .. } => *after = Some(next),
+            // It is one step.
+            Self::SetState { .. } => {}
+        }
         self
     }
 }

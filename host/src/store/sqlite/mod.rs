@@ -17,6 +17,7 @@ mod fixture;
 mod forget;
 mod inbox;
 mod journal;
+mod keyvalue;
 mod lanes;
 mod lock;
 mod matching;

@@ -16,6 +16,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::dead::{self, Dead};
 use super::forget::forget;
+use super::keyvalue;
 use super::query::{QueryError, signed};
 use super::rows::unblock;
 use super::walk::{Bounds, Order, Position, Walk, limit};
@@ -73,6 +74,12 @@ pub(super) fn step(
         }
         Operation::Forget { plugin, dry_run, after } => {
             forget(conn, plugin, *dry_run, after.as_deref(), context)
+        }
+        Operation::SetState { plugin, entries } => {
+            keyvalue::set(conn, plugin, entries, context.now_ms)
+        }
+        Operation::DeleteState { plugin, key, after } => {
+            keyvalue::delete(conn, plugin, key.as_deref(), after.as_deref(), context.now_ms)
         }
     };
     match done {

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::dead;
+use super::keyvalue;
 use super::matching::{self, EventRow, Owed, canonical, state_of};
 use super::walk::{Bounds, Order, Position, Walk, limit as rows};
 use crate::store::records::{
@@ -71,6 +72,16 @@ pub(super) fn answer(conn: &Connection, query: &Query) -> Result<Value, RequestE
             Some(event) => json(&event),
             None => Err(RequestError::not_found(format!("there is no event {id:?}"))),
         },
+        Query::StatePlugins { limit, after } => {
+            json(&keyvalue::plugins(conn, page_size(*limit)?, after.as_deref())?)
+        }
+        Query::StateKeys { plugin, prefix, limit, after } => {
+            json(&keyvalue::keys(conn, plugin, prefix, page_size(*limit)?, after.as_deref())?)
+        }
+        Query::StateEntries { plugin, limit, after } => {
+            json(&keyvalue::entries(conn, plugin, page_size(*limit)?, after.as_deref())?)
+        }
+        Query::StateEntry { plugin, key } => json(&keyvalue::entry(conn, plugin, key)?),
     }
 }
 
@@ -108,14 +119,21 @@ pub(super) fn event(conn: &Connection, id: &str) -> Result<Option<EventDetail>, 
     let (secret, document) = conn
         .prepare_cached("SELECT secret, document FROM events WHERE seq = ?1")?
         .query_row([row.seq], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let attempts = conn
+    let mut attempts: Vec<(i64, AttemptRecord)> = conn
         .prepare_cached(
             "SELECT delivery, plugin, number, digest, generation, started_at_ms, duration_us,
-                    outcome, blame, error, log, became
+                    outcome, blame, error, log, became, replay
              FROM attempts WHERE event = ?1 ORDER BY started_at_ms, plugin, replay, number LIMIT ?2",
         )?
-        .query_map(params![row.seq, rows(DETAILED_MAX)], attempt)?
+        .query_map(params![row.seq, rows(DETAILED_MAX)], |row| Ok((row.get(12)?, attempt(row)?)))?
         .collect::<rusqlite::Result<_>>()?;
+    for (place, call) in calls::of(conn, row.seq, DETAILED_MAX)? {
+        let of = |(replay, attempt): &&mut (i64, AttemptRecord)| place.is(*replay, attempt);
+        if let Some((_, attempt)) = attempts.iter_mut().find(of) {
+            attempt.calls.push(call);
+        }
+    }
+    let attempts = attempts.into_iter().map(|(_, attempt)| attempt).collect();
     let summary = summary(conn, &matching::owed(conn)?, row, DETAILED_MAX)?;
     Ok(Some(EventDetail { summary, secret, document, attempts }))
 }
@@ -155,6 +173,7 @@ fn attempt(row: &Row<'_>) -> rusqlite::Result<AttemptRecord> {
         error: row.get(9)?,
         log: row.get(10)?,
         became: row.get(11)?,
+        calls: Vec::new(),
     })
 }
 
@@ -285,5 +304,6 @@ fn waits_for(
     conn.prepare_cached(NOT_BLOCKED)?.query_row([plugin, entity], |row| row.get(0)).optional()
 }
 
+mod calls;
 #[cfg(test)]
 mod tests;

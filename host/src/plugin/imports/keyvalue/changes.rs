@@ -18,9 +18,6 @@ pub(super) const CHANGES_MAX: usize = 10_000;
 /// one value of the greatest length that can be configured, and a little more.
 pub(super) const CHANGES_BYTES_MAX: u64 = 65 << 20;
 
-/// Bytes of a key.
-pub(super) const KEY_BYTES_MAX: usize = 1_024;
-
 /// Bounds that the plugin's configuration sets.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {

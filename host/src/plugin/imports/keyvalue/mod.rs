@@ -15,12 +15,14 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hookbox_core::effects::{StateChange, StateValue, counted};
+use hookbox_core::effects::{
+    STATE_KEY_BYTES_MAX as KEY_BYTES_MAX, StateChange, StateValue, counted,
+};
 use hookbox_core::ids::PluginName;
 use tracing::Level;
 use wasmtime::component::Resource;
 
-use self::changes::{CHANGES_BYTES_MAX, CHANGES_MAX, Changes, KEY_BYTES_MAX, Limits, Refused};
+use self::changes::{CHANGES_BYTES_MAX, CHANGES_MAX, Changes, Limits, Refused};
 use super::CallState;
 use super::generated::wasi::keyvalue::{atomics, batch, store};
 use crate::config;
