@@ -74,12 +74,13 @@ fn harmless(c: char) -> char {
     if c.is_control() || reorders { '\u{fffd}' } else { c }
 }
 
-/// `1 event`, `2 events`
+/// `1 event`, `2 events`, `2 keys`, `2 deliveries`
 pub(super) fn count(number: u64, what: &str) -> String {
     let plural = match what.strip_suffix('y') {
         _ if number == 1 => what.to_owned(),
-        Some(stem) => format!("{stem}ies"),
-        None => format!("{what}s"),
+        // A key has a vowel before it.
+        Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{stem}ies"),
+        _ => format!("{what}s"),
     };
     format!("{number} {plural}")
 }
@@ -102,6 +103,15 @@ mod tests {
         assert_eq!(line("a\u{1b}[2J\nb", 99), "a\u{fffd}[2J\u{fffd}b");
         let shown: Vec<_> = lines("a\n\tb\u{9b}2J").collect();
         assert_eq!(shown, ["a", "\u{fffd}b\u{fffd}2J"]);
+    }
+
+    #[test]
+    fn what_is_counted_has_its_plural() {
+        let counted = ["event", "key", "delivery"].map(|what| (count(1, what), count(2, what)));
+        let [event, key, delivery] = counted;
+        assert_eq!(event, ("1 event".into(), "2 events".into()));
+        assert_eq!(key, ("1 key".into(), "2 keys".into()));
+        assert_eq!(delivery, ("1 delivery".into(), "2 deliveries".into()));
     }
 
     #[test]
