@@ -51,7 +51,13 @@ events = ["parked"]
 events = ["edit_video", "delete_video", "pending"]
 order = "entity"
 concurrency = 1
+[plugin.keeper]
+events = ["kept"]
+keyvalue = true
 "#;
+
+/// The version from which on plugins have state, and what they sent is kept.
+const WITH_STATE: u32 = 2;
 
 fn says(line: &Value, start: &str) -> bool {
     text(line, "message").starts_with(start)
@@ -132,7 +138,13 @@ fn with_fixture(version: u32) -> Site {
     for name in ["probe", "later", "busy"] {
         site.install(name, &plugin("audit-log"));
     }
+    site.install("keeper", &plugin("caller"));
     site
+}
+
+/// An event in which the plugin `keeper` counts.
+fn counting() -> String {
+    body("kept", r#","do":[{"kv":[{"op":"increment","key":"n"}]}]"#)
 }
 
 /// The names of events with a delivery in a state, sorted.
@@ -150,9 +162,10 @@ fn event(site: &Site, name: &str) -> String {
 }
 
 /// As a fixture was left, by the operators' verbs without a server.
-fn looks_as_it_was_left(site: &Site) {
+fn looks_as_it_was_left(site: &Site, version: u32) {
+    let kept = if version >= WITH_STATE { &["kept"][..] } else { &[] };
     for (state, names) in [
-        ("succeeded", &["replayed", "succeeded"][..]),
+        ("succeeded", &[kept, &["replayed", "succeeded"]].concat()[..]),
         ("dead", &["exhausted", "rejected"]),
         ("discarded", &["discarded"]),
         ("waiting", &["waiting"]),
@@ -164,7 +177,7 @@ fn looks_as_it_was_left(site: &Site) {
     ] {
         assert_eq!(named(site, state), names, "{state}");
     }
-    assert_eq!(site.listed(&LIST).len(), 11);
+    assert_eq!(site.listed(&LIST).len(), 11 + kept.len());
     let letters = site.listed(&["dead", "list"]);
     let of = |reason: &str| letters.iter().find(|l| text(l, "reason") == reason).expect(reason);
     assert_eq!(text(of("rejected"), "error"), "asked to reject");
@@ -175,6 +188,12 @@ fn looks_as_it_was_left(site: &Site) {
     assert!(text(&replayed["attempts"][1], "log").contains("event=replayed"), "{replayed}");
     assert_eq!(text(&replayed, "secret"), "test");
     assert!(!text(&replayed, "document").contains("secret"), "{replayed}");
+    if version >= WITH_STATE {
+        assert_eq!(site.done(&["kv", "get", "keeper", "n"]), "1\n");
+        let sent = &site.shown(&event(site, "kept"))["attempts"][0]["calls"];
+        assert_eq!(text(&sent[0], "url"), "https://chat.example/hook", "{sent}");
+        assert_eq!(sent[1]["response"]["kept"]["base64"], "/wA=", "{sent}");
+    }
     let waiting = site.shown(&event(site, "waiting"));
     assert_eq!(waiting["summary"]["deliveries"][0]["due_at_ms"], FAR_MS);
 }
@@ -186,7 +205,7 @@ fn wait_handled(server: &Server, event: &str, attempt: u64) {
 }
 
 /// A server takes up what was owed.
-fn goes_on(site: &Site) {
+fn goes_on(site: &Site, version: u32) {
     let [running, blocked, pending, parked, rejected, unrouted] =
         ["edit_video", "delete_video", "pending", "parked", "rejected", "unrouted"]
             .map(|name| event(site, name));
@@ -213,12 +232,16 @@ fn goes_on(site: &Site) {
     assert_eq!((again.event(), again.json()["duplicate"].as_bool()), (first, Some(true)));
     let new = server.post(body("succeeded", "")).event();
     wait_handled(&server, &new, 1);
+    let counted = server.post(counting()).event();
+    wait_handled(&server, &counted, 1);
+    let n = if version >= WITH_STATE { 2 } else { 1 };
+    assert_eq!(server.said(&counted, "keeper"), [format!("kv increment {n}")]);
     server.end();
 
     assert_eq!(named(site, "waiting"), ["waiting"]);
     assert_eq!(named(site, "dead"), ["exhausted"]);
     assert_eq!(named(site, "discarded"), ["discarded"]);
-    assert_eq!(named(site, "succeeded").len(), 9);
+    assert_eq!(named(site, "succeeded").len(), if version >= WITH_STATE { 11 } else { 10 });
     let running = site.shown(&running);
     let outcomes: Vec<&str> = running["attempts"]
         .as_array()
@@ -237,8 +260,8 @@ fn journals_of_every_version_are_opened_and_go_on() {
     for version in versions() {
         println!("version {version}");
         let site = with_fixture(version);
-        looks_as_it_was_left(&site);
-        goes_on(&site);
+        looks_as_it_was_left(&site, version);
+        goes_on(&site, version);
         // It has become a journal of the newest version, and nothing else.
         let fresh = fresh_schema();
         let columns =

@@ -2,16 +2,17 @@
 
 use std::fs;
 
-use hookbox_tests::{Server, Site, probe, text};
+use hookbox_tests::{Server, Site, plugin, probe, text};
 use rustix::process::Signal;
 
-use super::{FAR_MS, PLUGINS, asking, fixtures, pragma, says, schema};
+use super::{FAR_MS, PLUGINS, asking, counting, fixtures, pragma, says, schema};
 
 pub(super) fn new_site() -> Site {
     let site = Site::new(PLUGINS);
     for name in ["probe", "later", "gone", "busy"] {
         site.install(name, &probe(1));
     }
+    site.install("keeper", &plugin("caller"));
     site
 }
 
@@ -40,6 +41,8 @@ fn finish_some(site: &Site) {
     let id = server.post(asking("waiting", "retry")).event();
     server.wait_done(&id, "later");
     server.post(asking("unrouted", "")).event();
+    let kept = server.post(counting()).event();
+    server.wait_done(&kept, "keeper");
     assert_eq!(server.post(r#"{"event":"refused","secret":"wrong"}"#).status, 401);
     server.end();
 }
@@ -69,6 +72,13 @@ fn makes_the_fixture() {
     hold_up_some(&site);
     let journal = site.journal();
     let version = pragma(&journal, "user_version");
+    let sent = "INSERT INTO calls SELECT event, plugin, replay, number, ?1, started_at_ms, 20,
+            'POST', 'https://chat.example/hook', '192.0.2.1', 200, NULL, NULL, 2, NULL, NULL,
+            2, NULL, x'ff00'
+        FROM attempts WHERE plugin = 'keeper'";
+    for number in 1..=2 {
+        assert_eq!(journal.execute(sent, [number]).expect("a request"), 1);
+    }
     let far = i64::try_from(FAR_MS).expect("a time");
     journal.execute("UPDATE seen SET until_ms = ?1", [far]).expect("windows");
     let waiting = "UPDATE queue SET due_at_ms = ?1 WHERE plugin = 'later'";
