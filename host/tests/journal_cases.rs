@@ -251,8 +251,11 @@ fn with_changes(outcome: Outcome, changes: Vec<StateChange>) -> Attempt {
     Attempt { changes, ..attempt(outcome) }
 }
 
+/// Keys and values.
+type Pairs = Vec<(String, String)>;
+
 /// All that is kept, and its size by `state_sizes`.
-fn state(folder: &Path) -> (Vec<(String, String)>, Option<(i64, i64)>) {
+fn state(folder: &Path) -> (Pairs, Option<(i64, i64)>) {
     let file = file(folder);
     let mut statement =
         file.prepare("SELECT key, CAST(value AS TEXT) FROM state ORDER BY key").expect("state");
@@ -265,7 +268,7 @@ fn state(folder: &Path) -> (Vec<(String, String)>, Option<(i64, i64)>) {
     (kept, size.optional().expect("a size"))
 }
 
-fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+fn pairs(pairs: &[(&str, &str)]) -> Pairs {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 

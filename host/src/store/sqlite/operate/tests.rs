@@ -25,7 +25,10 @@ fn dry(mut operation: Operation) -> Operation {
     let (Operation::Redrive { dry_run, .. }
     | Operation::Discard { dry_run, .. }
     | Operation::Replay { dry_run, .. }
-    | Operation::Forget { dry_run, .. }) = &mut operation;
+    | Operation::Forget { dry_run, .. }) = &mut operation
+    else {
+        panic!("{operation:?} is done or not")
+    };
     *dry_run = true;
     operation
 }

@@ -276,3 +276,46 @@ fn no_question_reads_a_whole_table_or_sorts_it() {
         }
     }
 }
+
+#[test]
+fn requests_are_shown_with_the_attempt_that_sent_them() {
+    let fixture = Fixture::new();
+    fixture.events(2);
+    for (plugin, event, replay) in
+        [("audit", 1, 0), ("audit", 1, 1), ("mail", 1, 0), ("audit", 2, 0)]
+    {
+        fixture.attempt(plugin, event, replay, "d", "succeeded");
+        let sent =
+            "INSERT INTO calls VALUES (?1, ?2, ?3, 1, ?4, 7, 8, 'POST', ?5, '192.0.2.1', NULL,
+             'timed-out', 'too slow', 2, 'sha', x'6869', 0, NULL, x'ff')";
+        for number in [2_i64, 1] {
+            let url = format!("https://{plugin}/{event}/{replay}/{number}");
+            fixture
+                .conn
+                .execute(sent, params![event as i64, plugin, replay as i64, number, url])
+                .expect("a request");
+        }
+    }
+    let shown = event(&fixture.conn, &event_id(1)).expect("an answer").expect("an event");
+    let urls = |attempt: &AttemptRecord| -> Vec<String> {
+        attempt.calls.iter().map(|call| call.url.clone()).collect()
+    };
+    assert_eq!(
+        shown.attempts.iter().map(urls).collect::<Vec<_>>(),
+        [
+            ["https://audit/1/0/1", "https://audit/1/0/2"],
+            ["https://audit/1/1/1", "https://audit/1/1/2"],
+            ["https://mail/1/0/1", "https://mail/1/0/2"],
+        ]
+    );
+    let call = shown.attempts.first().and_then(|attempt| attempt.calls.first()).expect("a call");
+    assert_eq!(
+        serde_json::to_value(call).expect("JSON"),
+        json!({
+            "started_at_ms": 7, "duration_us": 8, "method": "POST", "url": "https://audit/1/0/1",
+            "address": "192.0.2.1", "status": null, "code": "timed-out", "error": "too slow",
+            "request": {"bytes": 2, "sha256": "sha", "kept": {"text": "hi"}},
+            "response": {"bytes": 0, "sha256": null, "kept": {"base64": "/w=="}},
+        })
+    );
+}
