@@ -1,7 +1,7 @@
 //! The hookbox server: receives webhooks, verifies and types them, and hands
 //! each to the WebAssembly plugins that asked for it.
 //!
-//! Who may use whom: `cli` → `pipeline` → {`admin`, `ingress`, `plugin`} → `store`
+//! Who may use whom: `cli` → `pipeline` → {`admin`, `ingress`, `plugin`} → {`outbound`, `store`}
 //! → `config`, `telemetry`, `files` → `hookbox_core`. Members of the braces do
 //! not know each other; [`pipeline`] is the one place that joins them.
 
@@ -13,6 +13,7 @@ pub mod config;
 pub mod faults;
 pub mod files;
 pub mod ingress;
+pub mod outbound;
 pub mod pipeline;
 pub mod plugin;
 pub mod shutdown;

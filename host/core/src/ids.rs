@@ -168,6 +168,13 @@ impl Digest {
     }
 }
 
+/// Of what was hashed piece by piece.
+impl From<[u8; 32]> for Digest {
+    fn from(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
 /// 64 hexadecimal digits, in either case.
 impl FromStr for Digest {
     type Err = DigestError;

@@ -22,8 +22,11 @@ use super::reload::Targets;
 use super::state::Committed;
 use super::{dispatch, reload};
 use crate::admin;
-use crate::config::{Config, Journal, Server};
+use crate::config::{self, Config, Journal, Server};
 use crate::ingress::{self, Limits, tls};
+use crate::outbound::Outbound;
+use crate::outbound::resolve::System;
+use crate::outbound::trust::Trust;
 use crate::plugin::compile::Compiler;
 use crate::plugin::invoke::Runner;
 use crate::plugin::load::Loader;
@@ -80,8 +83,9 @@ pub async fn serve(path: Option<PathBuf>, config: Config, guests: Handle) -> any
 
     let engine = engine::start(&settings.runtime)?;
     let state = Arc::new(Committed(Arc::clone(&store)));
-    let runner =
-        Runner::new(engine.clone(), guests, settings.runtime.instances_max).with_state(state);
+    let runner = Runner::new(engine.clone(), guests, settings.runtime.instances_max)
+        .with_state(state)
+        .with_outbound(outbound(&settings.outbound).await?);
     let compiler =
         Compiler::new(&engine, &server.data_dir, settings.reload.clone(), Handle::current())
             .context("the folder for compiled code in server.data_dir")?;
@@ -208,6 +212,20 @@ fn open_store(server: &Server, journal: &Journal) -> anyhow::Result<Opened> {
     };
     SqliteStore::open(&server.data_dir, waiting, limits, Handle::current())
         .with_context(|| format!("{}", server.data_dir.join(schema::FILE).display()))
+}
+
+/// By which plugins send requests, on the runtime that serves.
+async fn outbound(settings: &config::Outbound) -> anyhow::Result<Arc<Outbound>> {
+    let certificates = settings.certificates.clone();
+    let reading = tokio::task::spawn_blocking(move || Trust::read(certificates.as_deref()));
+    let trust = reading.await??;
+    Ok(Outbound::new(
+        Handle::current(),
+        Arc::new(System),
+        trust,
+        Duration::from_millis(settings.connect_timeout_ms),
+        Duration::from_millis(settings.idle_timeout_ms),
+    ))
 }
 
 fn bind(server: &Server) -> anyhow::Result<TcpListener> {

@@ -14,6 +14,7 @@ use wasmtime::{Engine, Store, UpdateDeadline, WasmBacktrace};
 
 use super::bindings::v0_1_0::{self, Guest, GuestPre, types};
 use super::engine::{GUEST_HANDLES_MAX, TICK};
+use super::imports::http::Requests;
 use super::imports::{CallState, HANDLES_MAX, State};
 use super::limits::CallLimits;
 use super::output::{self, CallLog, Origin, SharedLog};
@@ -21,6 +22,7 @@ use super::rate::LogRate;
 use super::registry::Plugin;
 use super::state::{NoState, StateSource};
 use crate::config::{self, Grants};
+use crate::outbound::Outbound;
 use crate::telemetry::Redactor;
 
 /// Frames of a trap's backtrace that are shown.
@@ -72,6 +74,8 @@ pub struct Runner {
     /// One permit for each instance that the pool has.
     instances: Arc<Semaphore>,
     state: Arc<dyn StateSource>,
+    /// By which plugins send requests. None: they cannot.
+    outbound: Option<Arc<Outbound>>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -83,13 +87,20 @@ impl Runner {
     /// have no state until [`Runner::with_state`] gives them some.
     pub fn new(engine: Engine, guests: Handle, instances_max: u32) -> Self {
         let instances = Arc::new(Semaphore::new(instances_max as usize));
-        Self { engine, guests, instances, state: Arc::new(NoState) }
+        Self { engine, guests, instances, state: Arc::new(NoState), outbound: None }
     }
 
     /// The same, whose plugins have state.
     #[must_use]
     pub fn with_state(mut self, state: Arc<dyn StateSource>) -> Self {
         self.state = state;
+        self
+    }
+
+    /// The same, whose plugins can send requests.
+    #[must_use]
+    pub fn with_outbound(mut self, outbound: Arc<Outbound>) -> Self {
+        self.outbound = Some(outbound);
         self
     }
 
@@ -145,7 +156,8 @@ impl Runner {
         let work = async {
             let _permit = self.instances.acquire().await;
             // Nothing is granted: it must say the same whatever it may do.
-            let about = About { name, settings, grants: &Arc::default(), state: &self.state };
+            let (grants, state) = (&Arc::default(), &self.state);
+            let about = About { name, settings, grants, state, requests: None };
             enter(&self.engine, pre, &about, &log, call).await
         };
         let said = self.guests.block_on(work);
@@ -171,7 +183,12 @@ async fn attempt(runner: &Runner, plugin: &Plugin, call: &Call) -> Attempt {
         Ok((answer, store.data_mut().state.take_changes()))
     };
     let (grants, state) = (&plugin.settings.grants, &runner.state);
-    let about = About { name: &plugin.name, settings: &plugin.settings, grants, state };
+    let requests = runner
+        .outbound
+        .as_deref()
+        .map(|outbound| Requests::new(outbound, &plugin.name, &plugin.settings, &log));
+    let requests = requests.as_ref();
+    let about = About { name: &plugin.name, settings: &plugin.settings, grants, state, requests };
     let answer = enter(&runner.engine, &plugin.code.pre, &about, &log, guest).await;
     let duration = began.elapsed();
     let log = output::finish(&log);
@@ -185,7 +202,8 @@ async fn attempt(runner: &Runner, plugin: &Plugin, call: &Call) -> Attempt {
             (Outcome::Failed(bounded(failure, grants.redactor())), Vec::new())
         }
     };
-    Attempt { outcome, started, duration, log, changes, calls: Vec::new() }
+    let calls = requests.map(|requests| requests.calls()).unwrap_or_default();
+    Attempt { outcome, started, duration, log, changes, calls }
 }
 
 /// A reason is kept up to a length and without secrets: a guest chooses its
@@ -203,6 +221,8 @@ struct About<'a> {
     /// What it may do in this call.
     grants: &'a Arc<Grants>,
     state: &'a Arc<dyn StateSource>,
+    /// What it sends. None: it may not send.
+    requests: Option<&'a Arc<Requests>>,
 }
 
 /// Makes an instance with its limits, and calls it.
@@ -213,10 +233,11 @@ async fn enter<T>(
     log: &SharedLog,
     call: impl AsyncFnOnce(&mut Store<CallState>, &Guest) -> wasmtime::Result<T>,
 ) -> Result<T, Failure> {
-    let &About { name, settings, grants, state } = about;
+    let &About { name, settings, grants, state, requests } = about;
     let limits = CallLimits::new(settings.memory_bytes_max);
-    let state = State::new(state, name, settings);
-    let mut store = Store::new(engine, CallState::new(log, limits, grants, state));
+    let state = CallState::new(log, limits, grants, State::new(state, name, settings));
+    let state = requests.into_iter().fold(state, CallState::sending);
+    let mut store = Store::new(engine, state);
     store.limiter(|state| &mut state.limits);
     store.set_hostcall_fuel(settings.transfer_bytes_max);
     store.set_max_component_handles(GUEST_HANDLES_MAX);
@@ -235,7 +256,11 @@ async fn enter<T>(
         let guest = pre.instantiate_async(&mut store).await?;
         call(&mut store, &guest).await
     };
-    match tokio::time::timeout(settings.deadline(), work).await {
+    let ended = tokio::time::timeout(settings.deadline(), work).await;
+    if let Some(requests) = requests {
+        requests.end(matches!(ended, Ok(Ok(_))));
+    }
+    match ended {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => Err(explain(&error, &store.data().limits, settings, name)),
         Err(_) => Err(Failure {

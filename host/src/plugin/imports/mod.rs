@@ -5,12 +5,12 @@
 //!   environment and arguments are empty or refuse (`wasmtime-wasi` with
 //!   nothing granted).
 //! - [`logging`] is `wasi:logging`, [`settings`] is `wasi:config`, [`keyvalue`]
-//!   is `wasi:keyvalue`.
-//! - [`refused`] has the rest: outgoing HTTP.
+//!   is `wasi:keyvalue`, [`http`] is `wasi:http/outgoing-handler`. What was not
+//!   granted refuses by the interface's own error.
 
+pub mod http;
 mod keyvalue;
 mod logging;
-mod refused;
 mod settings;
 
 use std::sync::Arc;
@@ -43,7 +43,7 @@ const BODY_CHUNK_BYTES_MAX: usize = 16 * 1024;
 pub struct CallState {
     wasi: WasiCtx,
     http: WasiHttpCtx,
-    hooks: refused::NoHttp,
+    hooks: http::Hooks,
     table: ResourceTable,
     log: SharedLog,
     /// What the operator granted; nothing while the plugin only describes
@@ -75,7 +75,7 @@ impl CallState {
         Self {
             wasi,
             http,
-            hooks: refused::NoHttp,
+            hooks: http::Hooks::describing(log),
             table,
             log: SharedLog::clone(log),
             grants: Arc::clone(grants),
@@ -83,6 +83,13 @@ impl CallState {
             limits,
             ticks: 0,
         }
+    }
+
+    /// The same, which may send requests.
+    #[must_use]
+    pub fn sending(mut self, requests: &Arc<http::Requests>) -> Self {
+        self.hooks = http::Hooks::sending(requests);
+        self
     }
 }
 
