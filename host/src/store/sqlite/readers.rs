@@ -69,8 +69,10 @@ impl Readers {
         };
         let done = work(&connection)?;
         // One that failed is closed instead: it may know what is not so any more.
+        let mut idle = self.idle();
+        // Asked for with the lock held, so that `close` misses none.
         if !self.permits.is_closed() {
-            self.idle().push(connection);
+            idle.push(connection);
         }
         Ok(done)
     }
