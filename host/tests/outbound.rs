@@ -247,6 +247,24 @@ async fn a_body_that_drips_meets_the_timeout_whether_or_not_it_is_read() {
 }
 
 #[tokio::test]
+async fn a_response_that_is_read_too_late_does_not_look_whole() {
+    let server = Served::new(Answer::ok(&"y".repeat(300_000))).await;
+    let url = url(&server, "127.0.0.1");
+    let pool = pool(&untrusting(&Script::new(&[])), "relay", &[grant(&url, &["127.0.0.1"])]);
+    let limits =
+        Limits { timeout: Duration::from_millis(300), response_bytes_max: u64::MAX, ..LIMITS };
+    let record = Record::new("POST", &url, 0, &Arc::default());
+    let (head, ()) = http::Request::post(&url).body(()).unwrap().into_parts();
+    let target = pool.target(&head.method, &head.uri).expect("it is granted");
+    let body = Empty::new().map_err(|e| match e {}).boxed_unsync();
+    let response = pool.send(&target, head, body, limits, &record).response().await;
+    let response = response.expect("a head");
+    server.wait_open(0).await;
+    let failure = response.into_body().collect().await.expect_err("it is not whole");
+    assert_eq!(failure.kind, Kind::Timeout(Stage::Reading));
+}
+
+#[tokio::test]
 async fn what_nobody_waits_for_any_more_is_ended() {
     let server = Served::new(Answer::Hold).await;
     let url = url(&server, "127.0.0.1");

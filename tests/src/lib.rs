@@ -11,6 +11,8 @@
     reason = "a test fails by panicking"
 )]
 
+pub mod upstream;
+
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};

@@ -1,7 +1,7 @@
 //! The two bodies of an exchange, counted while they pass.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -114,7 +114,9 @@ impl Drop for Guard {
 pub struct ResponseBody {
     pub(super) frames: mpsc::Receiver<Frame<Bytes>>,
     pub(super) guard: Guard,
-    pub(super) failed: bool,
+    /// Set before the end of `frames` where not all of it came through.
+    pub(super) broken: Arc<OnceLock<Failure>>,
+    pub(super) told: bool,
 }
 
 impl Body for ResponseBody {
@@ -128,8 +130,8 @@ impl Body for ResponseBody {
         if let Some(frame) = ready!(self.frames.poll_recv(cx)) {
             return Poll::Ready(Some(Ok(frame)));
         }
-        let failure = (!self.failed).then(|| self.guard.record.failure()).flatten();
-        self.failed = true;
+        let told = std::mem::replace(&mut self.told, true);
+        let failure = (!told).then(|| self.broken.get().cloned()).flatten();
         Poll::Ready(failure.map(Err))
     }
 }

@@ -5,7 +5,7 @@
 //! is to end the task.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -40,8 +40,8 @@ pub struct Limits {
     pub request_bytes_max: u64,
     /// Of the response's body.
     pub response_bytes_max: u64,
-    /// What the plugin itself asks for: to have a connection, for the head of
-    /// the response after that, and for each piece of its body.
+    /// What the plugin itself asks for: to have its turn and a connection, for
+    /// the head of the response after that, and for each piece of its body.
     pub connect: Option<Duration>,
     /// See `connect`.
     pub first_byte: Option<Duration>,
@@ -93,7 +93,9 @@ impl Pool {
     ) -> Exchange {
         let (head_sender, head_receiver) = oneshot::channel();
         let (frames_sender, frames) = mpsc::channel(FRAMES_MAX);
+        let broken = Arc::default();
         let work = Work {
+            broken: Arc::clone(&broken),
             pool: Arc::clone(self),
             limits,
             deadline: Instant::now() + limits.timeout,
@@ -103,7 +105,7 @@ impl Pool {
         let request = self.request(target, head, body, &limits, record);
         let task = self.runtime().spawn(async move { work.run(request, head_sender).await });
         let guard = Guard { record: Arc::clone(record), task: task.abort_handle() };
-        Exchange { head: head_receiver, body: ResponseBody { frames, guard, failed: false } }
+        Exchange { head: head_receiver, body: ResponseBody { frames, guard, broken, told: false } }
     }
 
     fn request(
@@ -144,6 +146,7 @@ struct Work {
     deadline: Instant,
     record: Arc<Record>,
     frames: mpsc::Sender<Frame<Bytes>>,
+    broken: Arc<OnceLock<Failure>>,
 }
 
 impl Work {
@@ -153,10 +156,13 @@ impl Work {
         head: oneshot::Sender<Result<Parts, Failure>>,
     ) {
         let answered = match request {
-            Ok(request) => match timeout_at(self.deadline, self.pool.turn()).await {
-                Ok(turn) => self.head(request).await.map(|answer| (answer, turn)),
-                Err(_) => Err(self.no_turn()),
-            },
+            Ok(request) => {
+                let connecting = self.until(self.limits.connect);
+                match timeout_at(connecting, self.pool.turn()).await {
+                    Ok(turn) => self.head(request, connecting).await.map(|answer| (answer, turn)),
+                    Err(_) => Err(self.no_turn()),
+                }
+            }
             Err(failure) => Err(failure),
         };
         // The turn is kept until the response was read.
@@ -175,18 +181,31 @@ impl Work {
                 return;
             }
         };
-        // The failure is there before the plugin's side sees the end.
-        let ended = self.body(body).await;
-        self.record.end(ended.err());
+        match self.body(body).await {
+            Ok(()) => {
+                self.record.end(None);
+            }
+            Err(failure) => {
+                // What it failed by first may be that the request's body did.
+                let first = self.record.end(Some(failure.clone())).unwrap_or(failure);
+                // Before the plugin's side sees the end.
+                let _only_here = self.broken.set(first);
+            }
+        }
     }
 
     /// Until the head of the response is there.
-    async fn head(&self, mut request: Request<RequestBody>) -> Result<Response<Incoming>, Failure> {
+    ///
+    /// `connecting`: until when there must be a connection.
+    async fn head(
+        &self,
+        mut request: Request<RequestBody>,
+        connecting: Instant,
+    ) -> Result<Response<Incoming>, Failure> {
         let mut connection = capture_connection(&mut request);
         let sending = self.pool.client().request(request);
         tokio::pin!(sending);
         let answered = {
-            let connecting = self.until(self.limits.connect);
             tokio::select! {
                 biased;
                 answered = &mut sending => Some(answered),
@@ -279,10 +298,12 @@ impl Work {
     }
 
     fn no_turn(&self) -> Failure {
+        let timeout = self.limits.timeout;
+        let waited = self.limits.connect.map_or(timeout, |own| own.min(timeout));
         let message = format!(
-            "{} requests of the plugin were under way for {} ms: {}",
+            "{} requests of the plugin were under way, and none ended within {} ms: {}",
             self.pool.concurrency(),
-            self.limits.timeout.as_millis(),
+            waited.as_millis(),
             self.pool.key("http_concurrency")
         );
         Failure::new(Kind::ConcurrencyLimit, message)

@@ -10,7 +10,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tracing::{info, warn};
+use tracing::info;
 
 use super::failure::{Failure, Kind};
 
@@ -62,7 +62,7 @@ impl Trust {
         }
         if roots.is_empty() {
             let errors: Vec<String> = system.errors.iter().map(ToString::to_string).collect();
-            warn!(
+            info!(
                 errors = errors.join("; "),
                 "the system has no certificates to trust; set SSL_CERT_FILE or outbound.certificates where plugins send requests by https"
             );

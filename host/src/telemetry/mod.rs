@@ -22,6 +22,10 @@ const TIME: &[BorrowedFormatItem<'_>] =
 /// Target of lines that plugins wrote, so that they can be filtered.
 pub const GUEST: &str = "guest";
 
+/// What a plugin could make a library say as often as it likes, past the limits
+/// of its own log: that requests it asks for are malformed, which it is told.
+const QUIET: &str = "wasmtime_wasi_http=error";
+
 /// Why logging cannot be set up.
 #[derive(Debug, thiserror::Error)]
 #[error(
@@ -66,8 +70,11 @@ fn filter(level: &str) -> Result<EnvFilter, LevelError> {
     if word && !alone {
         return Err(error());
     }
-    let text =
-        if alone { format!("warn,hookbox={level},{GUEST}={level}") } else { level.to_owned() };
+    let text = if alone {
+        format!("warn,{QUIET},hookbox={level},{GUEST}={level}")
+    } else {
+        level.to_owned()
+    };
     EnvFilter::builder().parse(text).map_err(|_| error())
 }
 

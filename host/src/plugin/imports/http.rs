@@ -8,6 +8,9 @@
 //! - The guest learns what happened as an error of the interface; the operator
 //!   learns it as a line of the call's log.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -190,6 +193,10 @@ struct Reporter {
 
 impl Reporter {
     fn report(&self, failure: Failure) -> Failure {
+        if self.requests.locked().ended {
+            // The log of the call is closed, and why it ended is said there.
+            return failure;
+        }
         let became = if failure.is_refusal() { "refused" } else { "failed" };
         let line =
             format!("outgoing request {became} ({}): {}: {failure}", failure.label(), self.what);
