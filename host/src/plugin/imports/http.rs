@@ -38,6 +38,9 @@ const KEPT_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// lets it send.
 const RECORDS_MAX: u32 = 10_000;
 
+/// Bytes of a method that are shown; a guest may name any.
+const METHOD_BYTES_MAX: usize = 64;
+
 /// The requests of one call.
 pub struct Requests {
     pool: Arc<Pool>,
@@ -125,7 +128,9 @@ impl Requests {
     ) -> std::result::Result<(Exchange, Reporter), Failure> {
         let (head, body) = request.into_parts();
         let (origin, path) = shown(&head.uri);
-        let what = format!("{} {origin}", head.method);
+        let method = head.method.as_str();
+        let shown = method.get(..method.len().min(METHOD_BYTES_MAX)).unwrap_or(method);
+        let what = format!("{shown} {origin}");
         let reporter = Reporter { requests: Arc::clone(self), what };
         let mut state = self.locked();
         state.asked = state.asked.saturating_add(1);
@@ -139,7 +144,7 @@ impl Requests {
         let kept = if kept { self.kept_bytes_max } else { 0 };
         state.kept_bytes += 2 * kept;
         let url = format!("{origin}{path}");
-        let record = Record::new(head.method.as_str(), &url, kept, &self.redactor);
+        let record = Record::new(method, &url, kept, &self.redactor);
         let allowed = if state.ended {
             Err(Failure::new(Kind::CallEnded, "the call has ended"))
         } else if state.asked > self.calls_max {
@@ -200,7 +205,6 @@ impl Reporter {
         let became = if failure.is_refusal() { "refused" } else { "failed" };
         let line =
             format!("outgoing request {became} ({}): {}: {failure}", failure.label(), self.what);
-        let line = self.requests.redactor.text(&line);
         output::record(&self.requests.log, Level::WARN, "", &line);
         failure
     }
