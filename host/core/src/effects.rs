@@ -90,3 +90,32 @@ pub fn counted(value: &[u8]) -> Option<u64> {
 
 /// Bytes of a key of a plugin's state. It has at least one.
 pub const STATE_KEY_BYTES_MAX: usize = 1_024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_decimal_digits_of_64_bits_are_a_number() {
+        for (value, number) in [
+            ("0", Some(0)),
+            ("007", Some(7)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("18446744073709551616", None),
+            ("", None),
+            ("+1", None),
+            ("-1", None),
+            ("1 ", None),
+            ("1.0", None),
+            ("\u{661}", None),
+        ] {
+            assert_eq!(counted(value.as_bytes()), number, "{value:?}");
+        }
+        assert_eq!(counted(&[0xff]), None);
+    }
+
+    #[test]
+    fn a_key_costs_its_bytes_those_of_its_value_and_64() {
+        assert_eq!(state_bytes("\u{e4}", 3), 2 + 3 + 64);
+    }
+}

@@ -203,7 +203,8 @@ impl State {
                 to
             };
             match next {
-                // All that the file has there is deleted by the call.
+                // All that the file has there is deleted by the call, which is
+                // so for ten pages at most (`CHANGES_MAX`).
                 Some(next) if keys.is_empty() => after = next,
                 next => {
                     let cursor = next.map(|next| self.cursor(next));
