@@ -123,6 +123,21 @@ fn bodies_meet_their_limits() {
 }
 
 #[test]
+fn a_request_that_the_plugin_does_not_finish_is_broken_off() {
+    let upstream = Upstream::fine();
+    let (_site, server) = caller(&granted(&upstream, ""));
+    let half = json!({
+        "method": "POST", "url": upstream.origin(), "body": "half", "unfinished": true
+    });
+    let (said, refused) = one(&server, half);
+    assert_eq!(said, "call error=ErrorCode::ConnectionTerminated");
+    assert!(refused.starts_with("outgoing request failed (broken): POST "), "{refused}");
+    assert!(refused.contains("the plugin did not finish the request's body"), "{refused}");
+    upstream.wait_open(0);
+    assert_eq!(upstream.received().len(), 0, "no server took it for whole");
+}
+
+#[test]
 fn a_server_that_is_not_there_is_told_from_one_that_is_forbidden() {
     let port = {
         let gone = Upstream::fine();
