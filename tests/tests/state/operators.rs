@@ -88,6 +88,9 @@ fn every_verb(site: &Site) {
 fn operators_see_and_change_state_with_a_server_and_without() {
     let site = site("");
     let server = site.serve();
+    // The journal knows a plugin a moment after the server listens, and once an
+    // event was handled.
+    said(&server, &kv(""));
     every_verb(&site);
     // What an operator set, the next call sees, and the other way round.
     site.done(&["kv", "set", "caller", "n", "41"]);
