@@ -160,7 +160,8 @@ async fn a_name_that_is_bound_anew_is_judged_at_each_connection() {
 async fn of_several_addresses_only_allowed_ones_are_tried() {
     let server = Served::new(Answer::ok("here")).await;
     let url = url(&server, "api.test");
-    let mixed: &[&str] = &["10.255.255.1", "169.254.169.254", "127.0.0.3", "127.0.0.2"];
+    // It listens on the first as well.
+    let mixed: &[&str] = &["127.0.0.1", "169.254.169.254", "127.0.0.2"];
     let script = Script::new(&[mixed]);
     let pool = pool(&untrusting(&script), "relay", &[grant(&url, &["127.0.0.2"])]);
     let sent = send(&pool, &url).await;

@@ -17,7 +17,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Frame, Incoming};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::capture_connection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout_at};
 
@@ -95,6 +95,8 @@ impl Pool {
         let (frames_sender, frames) = mpsc::channel(FRAMES_MAX);
         let broken = Arc::default();
         let work = Work {
+            // Here, so that turns are given in the order in which they are asked for.
+            turn: self.turn_now(),
             broken: Arc::clone(&broken),
             pool: Arc::clone(self),
             limits,
@@ -142,6 +144,8 @@ impl Pool {
 
 struct Work {
     pool: Arc<Pool>,
+    /// None: it has to wait.
+    turn: Option<OwnedSemaphorePermit>,
     limits: Limits,
     deadline: Instant,
     record: Arc<Record>,
@@ -151,16 +155,16 @@ struct Work {
 
 impl Work {
     async fn run(
-        self,
+        mut self,
         request: Result<Request<RequestBody>, Failure>,
         head: oneshot::Sender<Result<Parts, Failure>>,
     ) {
         let answered = match request {
             Ok(request) => {
                 let connecting = self.until(self.limits.connect);
-                match timeout_at(connecting, self.pool.turn()).await {
-                    Ok(turn) => self.head(request, connecting).await.map(|answer| (answer, turn)),
-                    Err(_) => Err(self.no_turn()),
+                match self.turn(connecting).await {
+                    Some(turn) => self.head(request, connecting).await.map(|came| (came, turn)),
+                    None => Err(self.no_turn()),
                 }
             }
             Err(failure) => Err(failure),
@@ -191,6 +195,14 @@ impl Work {
                 // Before the plugin's side sees the end.
                 let _only_here = self.broken.set(first);
             }
+        }
+    }
+
+    /// Waits for its turn; none where it took too long.
+    async fn turn(&mut self, until: Instant) -> Option<OwnedSemaphorePermit> {
+        match self.turn.take() {
+            Some(turn) => Some(turn),
+            None => timeout_at(until, self.pool.turn()).await.ok().flatten(),
         }
     }
 

@@ -98,6 +98,11 @@ impl Pool {
         Ok(Target { origin, path: path.unwrap_or_else(|| PathAndQuery::from_static("/")) })
     }
 
+    /// Whether it may have one more exchange at once.
+    pub(super) fn turn_now(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.turns).try_acquire_owned().ok()
+    }
+
     /// Waits until it may have one more exchange.
     pub(super) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
         // It is never closed.
