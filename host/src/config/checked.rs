@@ -375,6 +375,7 @@ fn limits(
     at_least(&key("log_lines_per_s_max"), plugin.log_lines_per_s_max.into(), 1)?;
     at_least(&key("http_concurrency"), plugin.http_concurrency as u64, 1)?;
     at_most(&key("http_concurrency"), plugin.http_concurrency as u64, 10_000)?;
+    at_most(&key("http_calls_max"), plugin.http_calls_max.into(), 10_000)?;
     at_least(&key("http_timeout_ms"), plugin.http_timeout_ms, 1)?;
     let kept = plugin.http_bodies_kept_bytes_max as u64;
     at_most(&key("http_bodies_kept_bytes_max"), kept, 1 << 20)?;
