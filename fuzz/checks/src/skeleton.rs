@@ -98,7 +98,7 @@ fn encoded(module: &[u8], world: &[u8]) -> Result<Vec<u8>, String> {
         .map_err(|error| format!("{error:#}"))
 }
 
-/// The component that a text makes; see [`core`].
+/// The component that a text makes; see [`core()`].
 ///
 /// # Panics
 /// Where the text is wrong.

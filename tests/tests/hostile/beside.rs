@@ -78,10 +78,15 @@ impl Beside {
     /// Installs the hostile plugin, hands it events while the healthy one is under
     /// load, and returns how its calls ended.
     pub(super) fn calls(&self, name: &str, code: &[u8]) -> Vec<Value> {
+        self.calls_with(name, code, "")
+    }
+
+    /// The same with these members in each event.
+    pub(super) fn calls_with(&self, name: &str, code: &[u8], members: &str) -> Vec<Value> {
         self.site.install("hostile", code);
         self.server.wait_live("hostile", code);
         let mut sent = Vec::new();
-        let with = self.load(EVENTS, || sent.push(self.server.post(body("bad", "")).event()));
+        let with = self.load(EVENTS, || sent.push(self.server.post(body("bad", members)).event()));
         self.show(name, with);
         sent.iter().map(|event| self.server.wait_done(event, "hostile")).collect()
     }
@@ -96,6 +101,11 @@ impl Beside {
                 (text(line, "failure").to_owned(), text(line, "error").to_owned())
             })
             .collect()
+    }
+
+    /// What the hostile plugin keeps.
+    pub(super) fn state(&self) -> Vec<Value> {
+        self.site.listed(&["kv", "list", "hostile"])
     }
 
     /// Puts something into the plugins directory in place of a file while the

@@ -1,6 +1,7 @@
 //! Guests that load, and misbehave when they are handed an event.
 
-use hookbox_tests::text;
+use hookbox_tests::upstream::{Answer, Upstream};
+use hookbox_tests::{plugin, text};
 
 use crate::beside::Beside;
 use crate::guest;
@@ -95,4 +96,35 @@ fn a_million_log_lines() {
         assert!(text(cut, "message").contains("plugin.hostile.log_bytes_max is 10000"), "{cut}");
         assert!(cut["dropped_lines"].as_u64() > Some(1_000), "{cut}");
     }
+}
+
+#[test]
+fn a_trap_after_state_was_written() {
+    let beside = Beside::new("keyvalue = true", "");
+    let steps = r#","do":[{"kv":[{"op":"increment","key":"n","delta":1}]},{"end":"trap"}]"#;
+    let ends = beside.calls_with("trap after writing state", &plugin("caller"), steps);
+    assert!(!ends.is_empty());
+    for end in ends {
+        assert_eq!(text(&end, "failure"), "trap", "{end}");
+    }
+    assert_eq!(beside.state(), Vec::<serde_json::Value>::new());
+}
+
+#[test]
+fn a_server_that_never_answers() {
+    let upstream = Upstream::new(|_, _| Answer::Hold);
+    let origin = upstream.origin();
+    let beside =
+        Beside::new(&format!("deadline_ms = 500\nhttp = [{{ origin = \"{origin}\" }}]"), "");
+    let authority = origin.strip_prefix("http://").expect("an origin");
+    let steps = format!(
+        r#","do":[{{"call":{{"method":"GET","scheme":"http","authority":"{authority}","path":"/"}}}}]"#
+    );
+    let ends = beside.calls_with("slow outbound server", &plugin("caller"), &steps);
+    assert!(!ends.is_empty());
+    for end in ends {
+        let says = "over 500 ms: plugin.hostile.deadline_ms";
+        assert!(text(&end, "error").contains(says), "{end}");
+    }
+    assert!(!upstream.received().is_empty());
 }
