@@ -58,7 +58,8 @@ pub fn get(key: &str) -> Option<String> {
 pub fn required(key: &str) -> Result<String, Failure> {
     get(key).ok_or_else(|| {
         Failure::Retry(format!(
-            "the setting `{key}` is missing: the operator can set it in this plugin's configuration"
+            "the setting `{key}` is missing: the operator can set it by `config` or `secrets` in \
+             this plugin's section of the configuration"
         ))
     })
 }

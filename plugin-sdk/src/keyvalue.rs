@@ -45,8 +45,8 @@ use crate::host::keyvalue as host;
 pub enum Error {
     /// The operator has not granted it.
     #[error(
-        "key-value state is not granted to this plugin: the operator can grant it in its \
-         configuration"
+        "key-value state is not granted to this plugin: the operator can grant it by \
+         `keyvalue = true` in its section of the configuration"
     )]
     AccessDenied,
     /// There is no such bucket. That of [`open`] is always there.

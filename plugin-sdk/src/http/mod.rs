@@ -216,8 +216,8 @@ impl Error {
     pub(crate) fn denied(target: &Target) -> Self {
         let origin = target.origin();
         let detail = format!(
-            "outgoing HTTP is not granted: the operator can grant {origin} in this plugin's \
-             configuration"
+            "outgoing HTTP is not granted: the operator can grant {origin} by `http` in this \
+             plugin's section of the configuration"
         );
         Self::new(ErrorKind::Denied, origin, detail)
     }
