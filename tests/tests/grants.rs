@@ -113,8 +113,9 @@ fn nothing_can_be_granted_to_every_file_at_once() {
 fn a_grant_with_a_mistake_is_refused_with_what_is_wrong() {
     for (grant, says) in [
         ("http = [{ origin = \"ftp://example.com\" }]", "its scheme is not http or https"),
-        ("http = [{ origin = \"https://example.com/hook\" }]", "it has a path"),
+        ("http = [{ origin = \"https://example.com/t0ken\" }]", "it has a path"),
         ("http = [{ origin = \"https://*.example.com\" }]", "name each host"),
+        ("http = [{ origin = \"https://me:p4ss@a.example\" }]", "a user name or password"),
         (
             "http = [{ origin = \"https://a.example\" }, { origin = \"https://A.example:443\" }]",
             "is there twice",
@@ -133,6 +134,7 @@ fn a_grant_with_a_mistake_is_refused_with_what_is_wrong() {
         let site = Site::new(&format!("[plugin.caller]\n{grant}\n"));
         let (status, output) = site.run(&["config", "check"]);
         assert_eq!(status, 1, "{grant}: {output}");
+        assert!(!output.contains("t0ken") && !output.contains("p4ss"), "{output}");
         assert!(output.contains(says), "{grant}: {output}");
         assert!(!output.contains("hush"), "{output}");
     }
@@ -178,7 +180,7 @@ fn no_secret_of_a_plugin_is_in_any_output_or_file() {
     site.install("caller", &plugin("caller"));
     let server = site.serve_with(&[("TOKEN", HUSH), ("HOOKBOX_LOG__LEVEL", "trace")]);
     // Across the place where a long line is broken.
-    let long = format!("{}${{token}}", "x".repeat(8 * 1024 - 5));
+    let long = format!("{}${{token}}", "x".repeat(8 * 1024 + 5));
     let printed = told(
         &server,
         json!([
@@ -291,6 +293,29 @@ fn check_says_what_the_server_says() {
     let output = site.done(&["check", good]);
     for part in ["good\n", "view-counter", "hookbox:targetvideo@0.1.0", "wasi:keyvalue/atomics"] {
         assert!(output.contains(part), "{part}: {output}");
+    }
+}
+
+#[test]
+fn no_line_of_a_secret_of_several_lines_is_printed() {
+    let key = "-----BEGIN KEY-----\nMIIEvQIBADAN+/g=\nkqhkiG9w0BAQEF\n-----END KEY-----";
+    let long = "q".repeat(6_000);
+    let site = Site::new(
+        "[plugin.caller]\nsecrets = [{ name = \"key\", file = \"key.pem\" }, \
+         { name = \"long\", file = \"long.txt\" }]\n",
+    );
+    std::fs::write(site.path("key.pem"), key).expect("a file");
+    std::fs::write(site.path("long.txt"), &long).expect("a file");
+    site.install("caller", &plugin("caller"));
+    let server = site.serve();
+    let across = format!("{}${{long}}", "x".repeat(4_000));
+    let printed = told(&server, json!([{ "print": "k ${key}" }, { "print": across }]));
+    assert_eq!(printed[0], "k [secret key]");
+    assert_eq!(printed[1..4], ["[secret key]", "[secret key]", "[secret key]"]);
+    assert!(printed[4..].concat().ends_with("x[secret long]"), "{printed:?}");
+    let log = server.end();
+    for part in ["MIIEvQ", "kqhkiG", "BEGIN", "qqqqqqqq"] {
+        assert!(!log.contains(part), "{part}");
     }
 }
 

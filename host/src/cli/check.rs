@@ -125,7 +125,8 @@ fn show(out: &mut impl Write, file: &Path, verdict: &Verdict) -> std::io::Result
     if !verdict.fix.is_empty() {
         writeln!(out, "  These lines of the configuration would mend it:")?;
         for line in &verdict.fix {
-            writeln!(out, "    {}", text(line))?;
+            // Whole, since it is to be copied.
+            writeln!(out, "    {}", self::line(line, usize::MAX))?;
         }
     }
     writeln!(out, "  plugin    {}", verdict.plugin)?;

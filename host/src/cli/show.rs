@@ -5,6 +5,8 @@ use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
+use crate::telemetry::is_harmful;
+
 /// RFC 3339, to the second.
 const TIME: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
@@ -67,11 +69,8 @@ pub(super) fn lines(text: &str) -> impl Iterator<Item = String> {
     text.lines().map(|line| line.chars().map(harmless).collect())
 }
 
-/// Controls move the cursor, and marks of writing direction reorder what follows
-/// (Unicode Standard Annex 9).
 fn harmless(c: char) -> char {
-    let reorders = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    if c.is_control() || reorders { '\u{fffd}' } else { c }
+    if is_harmful(c) { '\u{fffd}' } else { c }
 }
 
 /// `1 event`, `2 events`, `2 keys`, `2 deliveries`

@@ -16,7 +16,7 @@ use super::ConfigError;
 use super::checked::value;
 use super::file::{Http, Plugin, Secret};
 use super::found::Lookup;
-use crate::telemetry::Redactor;
+use crate::telemetry::{Redactor, VALUE_BYTES_MIN, is_harmful};
 
 /// Keys of settings and secrets of one plugin, each key's bytes, and those of a
 /// value.
@@ -27,8 +27,8 @@ const VALUE_BYTES_MAX: usize = 64 * 1024;
 /// Origins of one plugin.
 const ORIGINS_MAX: usize = 1_000;
 
-/// A shorter secret could not be told from ordinary text where it is replaced.
-const SECRET_BYTES_MIN: usize = 6;
+/// Bytes of all secrets of one plugin: each is sought in all that it prints.
+const SECRETS_BYTES_MAX: usize = 256 * 1024;
 
 /// What one plugin may do beyond logs, time and randomness. By default nothing.
 #[derive(Clone, Default, PartialEq)]
@@ -216,12 +216,13 @@ pub(super) fn check(
     }
     let mut grants =
         Grants { keyvalue: plugin.keyvalue.take().unwrap_or_default(), ..Grants::default() };
-    for written in &origins {
-        let grant = origin(written)
-            .map_err(|why| value(key("http"), format!("origin {:?}: {why}", written.origin)))?;
+    for (index, written) in origins.iter().enumerate() {
+        // Nothing of it is quoted: the address of a chat's webhook, or one with
+        // a password, may stand there by mistake.
+        let wrong = |why: String| value(key("http"), format!("number {}: {why}", index + 1));
+        let grant = origin(written).map_err(wrong)?;
         if grants.http.iter().any(|have| have.origin == grant.origin) {
-            let message = format!("origin {:?} is there twice", written.origin);
-            return Err(value(key("http"), message));
+            return Err(wrong("its origin is there twice".to_owned()));
         }
         grants.http.push(grant);
     }
@@ -229,6 +230,7 @@ pub(super) fn check(
         setting(&name, &text.0).map_err(|why| value(key(&format!("config.{name}")), why))?;
         grants.config.insert(name, text.0);
     }
+    let mut bytes = 0;
     for written in &secrets {
         let fail = |message| ConfigError::Secret {
             section: section.to_owned(),
@@ -236,18 +238,26 @@ pub(super) fn check(
             message,
         };
         let text = secret(written, &grants, found, files).map_err(fail)?;
+        bytes += text.len();
+        if bytes > SECRETS_BYTES_MAX {
+            let message = format!("they have over {SECRETS_BYTES_MAX} bytes in all");
+            return Err(value(key("secrets"), message));
+        }
         grants.secrets.insert(written.name.clone(), text);
     }
     let pairs = grants.secrets.iter().map(|(name, text)| (name.as_str(), text.as_str()));
-    grants.redactor = Arc::new(Redactor::new(pairs));
+    let redactor =
+        Redactor::new(pairs).map_err(|error| value(key("secrets"), error.to_string()))?;
+    grants.redactor = Arc::new(redactor);
     Ok(grants)
 }
 
 fn origin(written: &Http) -> Result<HttpGrant, String> {
-    let origin: Origin = written.origin.parse().map_err(|error| format!("{error}"))?;
+    let origin: Origin = written.origin.parse().map_err(|error| format!("origin: {error}"))?;
     let mut addresses = AddressSet::default();
-    for text in &written.addresses {
-        addresses.add(text).map_err(|error| format!("address {text:?}: {error}"))?;
+    for (index, text) in written.addresses.iter().enumerate() {
+        let add = addresses.add(text);
+        add.map_err(|error| format!("address number {}: {error}", index + 1))?;
     }
     // Who writes an address means it.
     match origin.host() {
@@ -258,7 +268,7 @@ fn origin(written: &Http) -> Result<HttpGrant, String> {
     let methods = written.methods.as_ref().map(|methods| {
         let parse = |text: &String| match http::Method::from_bytes(text.as_bytes()) {
             Ok(method) if *text == text.to_uppercase() => Ok(method),
-            _ => Err(format!("method {text:?} is none such as GET or POST, in capitals")),
+            _ => Err("a method is none such as GET or POST, in capitals".to_owned()),
         };
         methods.iter().map(parse).collect()
     });
@@ -268,6 +278,9 @@ fn origin(written: &Http) -> Result<HttpGrant, String> {
 fn setting(key: &str, text: &str) -> Result<(), String> {
     if key.is_empty() || key.len() > KEY_BYTES_MAX {
         return Err(format!("a key has 1 to {KEY_BYTES_MAX} bytes"));
+    }
+    if key.contains(is_harmful) {
+        return Err("a key has no control characters".to_owned());
     }
     if text.len() > VALUE_BYTES_MAX {
         return Err(format!("its value has over {VALUE_BYTES_MAX} bytes"));
@@ -286,9 +299,9 @@ fn secret(
     }
     let text = found.secret(written, files)?;
     setting(&written.name, &text)?;
-    if text.len() < SECRET_BYTES_MIN {
+    if text.len() < VALUE_BYTES_MIN {
         return Err(format!(
-            "it has under {SECRET_BYTES_MIN} bytes, too few to be kept out of logs: make it longer"
+            "it has under {VALUE_BYTES_MIN} bytes, too few to be kept out of logs: make it longer"
         ));
     }
     Ok(text)

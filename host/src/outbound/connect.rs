@@ -53,6 +53,8 @@ pub(super) struct Parts {
     pub(super) trust: Trust,
     pub(super) timeout: Duration,
     pub(super) lookups: Arc<Semaphore>,
+    /// Of all plugins together.
+    pub(super) all_lookups: Arc<Semaphore>,
 }
 
 impl Parts {
@@ -113,11 +115,13 @@ impl Parts {
         let fail = |why: String| Failure::new(Kind::DnsFailed, format!("{name}: {why}"));
         let turn = Arc::clone(&self.lookups).acquire_owned().await;
         let turn = turn.map_err(|error| fail(error.to_string()))?;
+        let of_all = Arc::clone(&self.all_lookups).acquire_owned().await;
+        let of_all = of_all.map_err(|error| fail(error.to_string()))?;
         let looking = self.resolver.resolve(name);
         // Nobody can call a lookup back, so its turn ends when it does.
         let looking = tokio::spawn(async move {
             let found = looking.await;
-            drop(turn);
+            drop((turn, of_all));
             found
         });
         let found = match looking.await {

@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use hookbox_core::ids::PluginName;
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 
 use self::pool::Pool;
 use self::resolve::Resolve;
@@ -37,6 +38,11 @@ use crate::config::HttpGrant;
 /// each plugin that may send requests, and files come and go.
 const POOLS_MAX: usize = 1_000;
 
+/// Lookups of all plugins at once. While no name can be resolved each holds a
+/// thread of those on which state is read and operators are answered too, of
+/// which there are 512.
+const LOOKUPS_MAX: usize = 64;
+
 /// What all plugins' requests have in common.
 pub struct Outbound {
     runtime: Handle,
@@ -44,6 +50,8 @@ pub struct Outbound {
     trust: Trust,
     connect_timeout: Duration,
     idle_timeout: Duration,
+    /// Lookups of all plugins at once.
+    lookups: Arc<Semaphore>,
     /// Held for the time of a look.
     pools: Mutex<BTreeMap<PluginName, Arc<Pool>>>,
 }
@@ -60,7 +68,8 @@ impl Outbound {
         idle_timeout: Duration,
     ) -> Arc<Self> {
         let pools = Mutex::default();
-        Arc::new(Self { runtime, resolver, trust, connect_timeout, idle_timeout, pools })
+        let lookups = Arc::new(Semaphore::new(LOOKUPS_MAX));
+        Arc::new(Self { runtime, resolver, trust, connect_timeout, idle_timeout, lookups, pools })
     }
 
     /// The connections of a plugin. They are the same ones for as long as its
@@ -82,6 +91,7 @@ impl Outbound {
             trust: self.trust.clone(),
             timeout: self.connect_timeout,
             lookups: connect::Parts::lookups(),
+            all_lookups: Arc::clone(&self.lookups),
         };
         let pool = Pool::new(parts, concurrency, self.idle_timeout, self.runtime.clone());
         pools.insert(plugin.clone(), Arc::clone(&pool));

@@ -11,6 +11,7 @@ use super::imports::CallState;
 use super::invoke::Runner;
 use super::verdict::{Description, Facts, Refused};
 use crate::config;
+use crate::telemetry::is_harmful;
 
 /// Code that passed every check.
 pub struct Code {
@@ -212,6 +213,10 @@ fn description(said: types::Description) -> Result<Description, Refused> {
 
 fn want(asked: types::Want) -> Result<Want, String> {
     let key = |key: String| match key.len() {
+        // It goes into lines of configuration that an operator copies.
+        _ if key.contains(is_harmful) => {
+            Err("a key that it wants has control characters".to_owned())
+        }
         1..=TEXT_BYTES_MAX => Ok(key),
         _ => Err(format!("a key that it wants has none or over {TEXT_BYTES_MAX} bytes")),
     };

@@ -14,20 +14,20 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use tokio::io::AsyncWrite;
-use tracing::{Level, debug, error, info, trace, warn};
+use tracing::{Level, debug, enabled, error, info, trace, warn};
 use wasmtime_wasi::async_trait;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
 use super::rate::{Admission, LogRate};
 use crate::config;
-use crate::telemetry::{GUEST, Redactor};
+use crate::telemetry::{GUEST, Redactor, is_harmful};
 
 /// A longer line is broken.
 const LINE_BYTES_MAX: usize = 8 * 1024;
 
-/// What a line costs of the call's limit in addition to its text, so that empty
-/// lines are not free.
+/// What a line costs of the call's limit in addition to its text, so that many
+/// short lines are not nearly free.
 const LINE_COST_BYTES: usize = 64;
 
 /// Bytes that a guest may hand over at once.
@@ -108,12 +108,14 @@ impl CallLog {
     /// Adds to the line that is not complete yet, and breaks it where it grows
     /// too long.
     fn append(&mut self, stream: Stream, mut part: &[u8]) {
+        // What may be the beginning of a secret stays with the rest.
+        let bytes_max = LINE_BYTES_MAX + self.redactor.overlap();
         while !part.is_empty() {
             let partial = self.partial(stream);
-            let room = LINE_BYTES_MAX.saturating_sub(partial.len()).max(1);
+            let room = bytes_max.saturating_sub(partial.len()).max(1);
             let (now, later) = part.split_at(part.len().min(room));
             partial.extend_from_slice(now);
-            if partial.len() >= LINE_BYTES_MAX {
+            if partial.len() >= bytes_max {
                 self.break_line(stream);
             }
             part = later;
@@ -127,7 +129,7 @@ impl CallLog {
         if let Cow::Owned(without) = self.redactor.bytes(&line) {
             line = without;
         }
-        let keep = self.redactor.overlap().min(line.len() / 2);
+        let keep = self.redactor.overlap().min(line.len());
         let rest = line.split_off(line.len() - keep);
         self.print(stream, &line);
         *self.partial(stream) = rest;
@@ -156,7 +158,12 @@ impl CallLog {
         }
         let message = printable(line);
         self.keep(&message);
-        if !self.may_print() {
+        let shown = match stream {
+            Stream::Stdout => enabled!(target: GUEST, Level::INFO),
+            Stream::Stderr => enabled!(target: GUEST, Level::WARN),
+        };
+        // What is not shown must not use up the share of what is.
+        if !shown || !self.may_print() {
             return;
         }
         let Origin { plugin, event, delivery, attempt } = &self.origin;
@@ -224,7 +231,15 @@ pub fn record(log: &SharedLog, level: Level, context: &str, message: &str) {
         format!("{level} {context}: {message}")
     };
     log.keep(&line);
-    if !log.may_print() {
+    let shown = match level {
+        Level::TRACE => enabled!(target: GUEST, Level::TRACE),
+        Level::DEBUG => enabled!(target: GUEST, Level::DEBUG),
+        Level::INFO => enabled!(target: GUEST, Level::INFO),
+        Level::WARN => enabled!(target: GUEST, Level::WARN),
+        Level::ERROR => enabled!(target: GUEST, Level::ERROR),
+    };
+    // What is not shown must not use up the share of what is.
+    if !shown || !log.may_print() {
         return;
     }
     let Origin { plugin, event, delivery, attempt } = &log.origin;
@@ -274,12 +289,12 @@ pub fn finish(log: &SharedLog) -> String {
 fn printable(line: &[u8]) -> String {
     let text = String::from_utf8_lossy(line);
     let text = text.trim_end_matches('\r');
-    if !text.chars().any(|c| c.is_control() && c != '\t') {
+    if !text.chars().any(|c| is_harmful(c) && c != '\t') {
         return text.to_owned();
     }
     text.chars()
         .flat_map(|c| {
-            let escape = c.is_control() && c != '\t';
+            let escape = is_harmful(c) && c != '\t';
             let escaped = escape.then(|| c.escape_default());
             let plain = (!escape).then_some(c);
             escaped.into_iter().flatten().chain(plain)

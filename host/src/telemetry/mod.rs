@@ -9,7 +9,7 @@ use time::macros::format_description;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::time::UtcTime;
 
-pub use self::redact::Redactor;
+pub use self::redact::{Redactor, VALUE_BYTES_MIN};
 use crate::config::{Log, LogFormat};
 
 /// Bytes of an event's or a source's name that are logged.
@@ -91,4 +91,12 @@ pub fn check(log: &Log) -> Result<(), LevelError> {
 pub fn shown(name: &str) -> String {
     let short = name.get(..name.floor_char_boundary(NAME_BYTES_MAX)).unwrap_or_default();
     short.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// Whether a character can do more to a terminal than be shown: controls move
+/// the cursor, line and paragraph separators end lines, and marks of writing
+/// direction reorder what follows (Unicode Standard Annex 9).
+pub fn is_harmful(c: char) -> bool {
+    let reorders = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || reorders || matches!(c, '\u{2028}' | '\u{2029}')
 }

@@ -9,6 +9,9 @@ use std::fmt;
 
 use aho_corasick::{AhoCorasick, MatchKind};
 
+/// A shorter value could not be told from ordinary text.
+pub const VALUE_BYTES_MIN: usize = 6;
+
 /// Finds the secrets of one plugin.
 #[derive(Clone, Default)]
 pub struct Redactor {
@@ -22,7 +25,12 @@ pub struct Redactor {
 
 impl Redactor {
     /// For these names and values.
-    pub fn new<'a>(secrets: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+    ///
+    /// # Errors
+    /// Where they are too many to look for.
+    pub fn new<'a>(
+        secrets: impl Iterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, aho_corasick::BuildError> {
         let mut needles = Vec::new();
         let mut names = Vec::new();
         for (name, value) in secrets {
@@ -32,11 +40,12 @@ impl Redactor {
             }
         }
         if needles.is_empty() {
-            return Self::default();
+            return Ok(Self::default());
         }
-        let built = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&needles);
+        let built =
+            AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&needles)?;
         let longest = needles.iter().map(String::len).max().unwrap_or_default();
-        Self { values: built.ok(), names, needles, longest }
+        Ok(Self { values: Some(built), names, needles, longest })
     }
 
     /// Bytes of the longest value, less one: of a text that goes on, so many at
@@ -67,9 +76,15 @@ impl Redactor {
 }
 
 /// A value as it is, and as it stands in a JSON string, in a Rust string shown
-/// for debugging, and in the path of a URL.
+/// for debugging, and in a URL or a form. Of one of several lines each line too,
+/// since what is printed is looked at line by line.
 fn spellings(value: &str) -> Vec<String> {
     let mut all = vec![value.to_owned()];
+    let lines = value.lines().map(str::trim).filter(|line| line.len() >= VALUE_BYTES_MIN);
+    all.extend(lines.map(str::to_owned));
+    let form: String = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
+    let path = form.replace('+', "%20");
+    all.extend([lower_escapes(&form), lower_escapes(&path), form, path]);
     let json = serde_json::Value::from(value).to_string();
     all.push(json.trim_matches('"').to_owned());
     all.push(value.escape_debug().to_string());
@@ -89,6 +104,22 @@ fn spellings(value: &str) -> Vec<String> {
     all
 }
 
+/// `%3A` as `%3a`.
+fn lower_escapes(text: &str) -> String {
+    let mut lowered = String::with_capacity(text.len());
+    let mut escape = 0;
+    for c in text.chars() {
+        escape = if c == '%' { 2 } else { escape };
+        if escape > 0 && c != '%' {
+            escape -= 1;
+            lowered.push(c.to_ascii_lowercase());
+        } else {
+            lowered.push(c);
+        }
+    }
+    lowered
+}
+
 impl PartialEq for Redactor {
     fn eq(&self, other: &Self) -> bool {
         self.needles == other.needles && self.names == other.names
@@ -103,7 +134,20 @@ impl fmt::Debug for Redactor {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::expect_used, reason = "a test fails by panicking")]
+
     use super::*;
+
+    #[test]
+    fn each_line_of_a_secret_and_its_form_in_a_url_are_replaced() {
+        let pairs = [("key", "-----BEGIN\n  MIIEvQ/+a==\nend\n"), ("token", "123456:AB/C d")];
+        let redactor = Redactor::new(pairs.into_iter()).expect("few");
+        assert_eq!(redactor.text("  MIIEvQ/+a=="), "  [secret key]");
+        assert_eq!(redactor.text("the end"), "the end");
+        for spelled in ["123456%3AAB%2FC%20d", "123456%3aAB%2fC%20d", "123456%3AAB%2FC+d"] {
+            assert_eq!(redactor.text(&format!("/bot{spelled}/x")), "/bot[secret token]/x");
+        }
+    }
 
     #[test]
     fn a_secret_is_replaced_by_its_name_however_it_is_spelled() {
@@ -112,7 +156,7 @@ mod tests {
             ("url", "https://chat.example/services/T0/B0/xyz"),
             ("prefix", "s3cr\"et"),
         ];
-        let redactor = Redactor::new(pairs.into_iter());
+        let redactor = Redactor::new(pairs.into_iter()).expect("few");
         assert_eq!(redactor.text("Bearer s3cr\"et-token!"), "Bearer [secret token]!");
         assert_eq!(redactor.text("s3cr\"et"), "[secret prefix]");
         assert_eq!(redactor.text(r#"{"t":"s3cr\"et-token"}"#), r#"{"t":"[secret token]"}"#);

@@ -197,7 +197,9 @@ impl Exchange<'_> {
             | ErrorCode::ConnectionTimeout
             | ErrorCode::ConnectionReadTimeout
             | ErrorCode::ConnectionWriteTimeout
-            | ErrorCode::HttpResponseTimeout => return self.late(),
+            | ErrorCode::HttpResponseTimeout => {
+                (ErrorKind::Timeout, "it took longer than the host lets it".into())
+            }
             ErrorCode::DnsError(dns) => {
                 let why = dns.rcode.as_deref().unwrap_or("no reason given");
                 (Connection, format!("its name cannot be resolved: {why}"))

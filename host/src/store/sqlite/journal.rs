@@ -259,7 +259,7 @@ impl Journal {
                 let _closed = lane.breaker.reset();
                 if lane.owed > 0 {
                     let owed = lane.owed;
-                    warn!(plugin = %name, owed, "parked: what is owed to the plugin waits until its file is back");
+                    warn!(plugin = %name, owed, "parked: what is owed to the plugin waits until it is live again");
                 }
             }
         }

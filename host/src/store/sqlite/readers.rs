@@ -67,7 +67,10 @@ impl Readers {
             Some(connection) => connection,
             None => self.open()?,
         };
+        // One state of the file for all that is read.
+        connection.execute_batch("BEGIN")?;
         let done = work(&connection)?;
+        connection.execute_batch("COMMIT")?;
         // One that failed is closed instead: it may know what is not so any more.
         let mut idle = self.idle();
         // Asked for with the lock held, so that `close` misses none.

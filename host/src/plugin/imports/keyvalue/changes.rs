@@ -2,7 +2,7 @@
 //! file. Nothing of it is durable before the call's end.
 //!
 //! Invariant: what it holds is bounded by [`CHANGES_MAX`] and
-//! [`CHANGES_BYTES_MAX`], and by what the plugin may keep.
+//! [`Limits::changes_bytes_max`], and by what the plugin may keep.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -14,13 +14,27 @@ use hookbox_core::effects::{StateChange, StateValue, state_bytes};
 /// every other plugin waits. So many take about 50 ms.
 pub(super) const CHANGES_MAX: usize = 10_000;
 
-/// Bytes of all that one call changes, each key counted as in its plugin's limit:
-/// one value of the greatest length that can be configured, and a little more.
-pub(super) const CHANGES_BYTES_MAX: u64 = 65 << 20;
+/// Bytes of all that one call changes, each key counted as in its plugin's limit,
+/// or one value of the greatest length that its configuration allows: they are
+/// written in one transaction, in which every other plugin and every sender
+/// waits. So many take some 20 ms.
+const CHANGES_BYTES: u64 = 4 << 20;
+
+/// What a key and its cost add to a value, at most.
+const KEY_ROOM_BYTES: u64 = 64 * 1024;
+
+/// Bytes of all that one call may change.
+///
+/// `value_bytes_max`: of one value.
+pub(super) fn changes_bytes_max(value_bytes_max: u64) -> u64 {
+    CHANGES_BYTES.max(value_bytes_max.saturating_add(KEY_ROOM_BYTES))
+}
 
 /// Bounds that the plugin's configuration sets.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
+    /// What one call may change in all.
+    pub(super) changes_bytes_max: u64,
     /// `keyvalue_bytes_max`
     pub(super) bytes_max: u64,
     /// `keyvalue_value_bytes_max`
@@ -138,7 +152,7 @@ impl Changes {
         if old.is_none() && self.keys.len() >= CHANGES_MAX {
             return Err(Refused::Changes);
         }
-        if bytes > CHANGES_BYTES_MAX {
+        if bytes > limits.changes_bytes_max {
             return Err(Refused::ChangesBytes);
         }
         (self.more, self.bytes) = (more, bytes);

@@ -21,7 +21,7 @@ use hookbox_core::effects::{
 };
 use hookbox_core::ids::PluginName;
 
-use self::changes::{CHANGES_BYTES_MAX, CHANGES_MAX, Changes, Limits, Refused};
+use self::changes::{CHANGES_MAX, Changes, Limits, Refused, changes_bytes_max};
 #[allow(unreachable_pub, reason = "generated code re-exports it")]
 pub use self::interface::Bucket;
 use super::generated::wasi::keyvalue::store::KeyResponse;
@@ -78,6 +78,7 @@ impl State {
             source: Arc::clone(source),
             plugin: plugin.clone(),
             limits: Limits {
+                changes_bytes_max: changes_bytes_max(settings.keyvalue_value_bytes_max as u64),
                 bytes_max: settings.keyvalue_bytes_max,
                 value_bytes_max: settings.keyvalue_value_bytes_max as u64,
             },
@@ -233,7 +234,7 @@ impl State {
     /// Which limit was met, its value, and the key that changes it.
     fn refused(&self, why: Refused, key: &str, value_bytes: u64) -> Problem {
         let (plugin, key_shown) = (&self.plugin, shown(key));
-        let Limits { bytes_max, value_bytes_max } = self.limits;
+        let Limits { bytes_max, value_bytes_max, changes_bytes_max } = self.limits;
         Problem::Limit(match why {
             Refused::Key => {
                 format!("a key has 1 to {KEY_BYTES_MAX} bytes; {key_shown} has {}", key.len())
@@ -250,7 +251,7 @@ impl State {
                 format!("{key_shown} is not changed: one call changes {CHANGES_MAX} keys at most")
             }
             Refused::ChangesBytes => format!(
-                "{key_shown} is not changed: what one call changes has {CHANGES_BYTES_MAX} bytes at most"
+                "{key_shown} is not changed: what one call changes has {changes_bytes_max} bytes at most"
             ),
         })
     }

@@ -44,7 +44,7 @@ fn call<'a>(kept: impl IntoIterator<Item = (&'a str, &'a str)>, bytes_max: u64) 
     State {
         source: Arc::new(Fake(kept.collect())),
         plugin: "counter".parse().expect("a name"),
-        limits: Limits { bytes_max, value_bytes_max: 100 },
+        limits: Limits { changes_bytes_max: 4 << 20, bytes_max, value_bytes_max: 100 },
         changes: Changes::default(),
         cursors: BTreeMap::new(),
         last_cursor: 0,
