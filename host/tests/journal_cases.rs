@@ -433,3 +433,33 @@ fn requests_that_a_call_sent_are_kept_whatever_became_of_it_and_go_with_its_even
     while journal.retain(8 * DAY_MS).expect("a step") {}
     assert_eq!(count(folder.path(), "SELECT count(*) FROM calls"), 0);
 }
+
+#[test]
+fn a_result_that_can_never_be_written_does_not_call_its_plugin_without_end() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut journal = open(folder.path(), 0);
+    let mut policy = live(&["probe"], 2, false);
+    if let Command::Plugins { live, .. } = &mut policy {
+        live.iter_mut().for_each(|plugin| plugin.policy.serial = true);
+    }
+    journal.run(&[policy, accept(1, 0, &["probe"], false)], 0).expect("a batch");
+    let mut calls = 0;
+    loop {
+        let handed = claims(&mut journal, "probe", 1, 0);
+        let Some(claim) = handed.first() else { break };
+        calls += 1;
+        assert_eq!(claim.attempt, calls, "each call counts");
+        assert!(calls < 20);
+        journal.abandon(claim, true);
+        journal.reopen(true, 0).expect("opening again");
+    }
+    assert!(calls >= 2, "{calls}");
+    let dead = "SELECT count(*) FROM dead_letters WHERE reason = 'attempts-exhausted'";
+    assert_eq!(count(folder.path(), dead), 1);
+    // One that nobody called is as it was.
+    let handed = journal.run(&[accept(2, 0, &["probe"], false)], 0).expect("a batch").claims;
+    journal.abandon(handed.first().expect("a claim"), false);
+    journal.reopen(true, 0).expect("opening again");
+    let again = claims(&mut journal, "probe", 1, 0);
+    assert_eq!(again.first().map(|claim| claim.attempt), Some(1));
+}

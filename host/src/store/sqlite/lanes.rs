@@ -58,6 +58,8 @@ pub(super) struct Running {
     /// What was decided of it. Kept while the decision is not durable, so that
     /// it is made once.
     pub(super) decided: Option<Next>,
+    /// Its end could not be written and is given up.
+    pub(super) abandoned: bool,
 }
 
 /// See the module's text.

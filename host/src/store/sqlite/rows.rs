@@ -371,7 +371,7 @@ pub(super) fn interrupt(
         "INSERT OR REPLACE INTO attempts (event, plugin, replay, number, delivery, digest,
              generation, started_at_ms, duration_us, outcome, blame, error, log, became)
          VALUES (?1, ?2, ?3, ?4, ?5, '', 0, ?6, 0, 'interrupted', 'host',
-             'hookbox ended during this attempt; the time is that of the next start', NULL,
+             'hookbox ended during this attempt, or could not write its end; the time is that of the next start', NULL,
              'waiting')",
         params![
             row.key.event,

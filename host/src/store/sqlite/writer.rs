@@ -234,8 +234,10 @@ impl Writer {
                 if alone && !is_of_the_disk(&error) {
                     error!(%error, "a change cannot be written and is given up; this is a mistake in hookbox");
                     for command in &commands {
-                        if let Command::Settle(claim, _) | Command::Release(claim) = command {
-                            self.journal.abandon(claim);
+                        match command {
+                            Command::Settle(claim, _) => self.journal.abandon(claim, true),
+                            Command::Release(claim) => self.journal.abandon(claim, false),
+                            _ => {}
                         }
                     }
                     return;

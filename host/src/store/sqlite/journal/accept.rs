@@ -93,7 +93,7 @@ impl Journal {
             lane.cursor = seq;
             // Only after the row is written: a permit must not be lost.
             let permit = lane.breaker.begin(now_ms);
-            lane.running.insert(key, Running { permit, decided: None });
+            lane.running.insert(key, Running { permit, ..Running::default() });
             self.claims.push(ready.claim(&new.plugin));
         } else if !blocked && !lane.behind && lane.fresh.has_room() {
             lane.cursor = seq;

@@ -68,7 +68,7 @@ impl Journal {
         let lane = self.lane(name);
         lane.wants -= 1;
         let permit = lane.breaker.begin(now_ms);
-        lane.running.insert(ready.key, Running { permit, decided: None });
+        lane.running.insert(ready.key, Running { permit, ..Running::default() });
         self.claims.push(ready.claim(name));
         Ok(())
     }

@@ -52,6 +52,7 @@ impl Journal {
                 interrupted += self.take_back(&name, started, now_ms)?;
             }
         }
+        self.lanes.values_mut().for_each(|l| l.running.retain(|_, running| !running.abandoned));
         rows::forget_breakers(&self.connection)?;
         self.lanes.values_mut().for_each(|lane| lane.breaker_noted = None);
         // Writes a page, so that it is known whether that can be done.
@@ -72,11 +73,13 @@ impl Journal {
     ) -> Result<usize, OpenError> {
         let mut taken = 0;
         for row in rows::running(&self.connection, name)? {
-            if self.lane(name).running.contains_key(&row.key) {
+            let handed_out = self.lane(name).running.get(&row.key);
+            let abandoned = handed_out.is_some_and(|running| running.abandoned);
+            if handed_out.is_some() && !abandoned {
                 continue;
             }
             let place = Place { plugin: name, key: row.key };
-            if started {
+            if started || abandoned {
                 rows::interrupt(&self.connection, place, &row, now_ms)?;
                 taken += 1;
             } else {

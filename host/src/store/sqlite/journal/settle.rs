@@ -105,8 +105,16 @@ impl Journal {
 
     /// For a command that is given up after a failure: its claim is not handed
     /// out any more, so that opening again puts the delivery back.
-    pub fn abandon(&mut self, claim: &Claim) {
-        self.lane(&claim.plugin).running.remove(&claim.key);
+    ///
+    /// `called`: whether the plugin was called. Then the attempt counts, so that
+    /// a result which can never be written does not call it without end.
+    pub fn abandon(&mut self, claim: &Claim, called: bool) {
+        let running = &mut self.lane(&claim.plugin).running;
+        if called {
+            running.entry(claim.key).or_default().abandoned = true;
+        } else {
+            running.remove(&claim.key);
+        }
     }
 }
 
