@@ -10,6 +10,7 @@
 
 mod forgery;
 mod limits;
+mod records;
 
 use hookbox_tests::{Server, Site, body, plugin, text};
 use serde_json::{Value, json};
