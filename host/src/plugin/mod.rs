@@ -11,6 +11,7 @@
 //! - Guests run on threads of their own; nothing here blocks a thread that
 //!   serves requests.
 
+mod backtrace;
 pub mod bindings;
 pub mod compile;
 pub mod engine;
