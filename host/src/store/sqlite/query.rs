@@ -72,6 +72,9 @@ pub(super) fn answer(conn: &Connection, query: &Query) -> Result<Value, RequestE
             Some(event) => json(&event),
             None => Err(RequestError::not_found(format!("there is no event {id:?}"))),
         },
+        Query::Deliveries { .. } | Query::Refusals { .. } | Query::Changes { .. } => {
+            Err(RequestError::unavailable("not built yet"))
+        }
         Query::StatePlugins { limit, after } => {
             json(&keyvalue::plugins(conn, page_size(*limit)?, after.as_deref())?)
         }
