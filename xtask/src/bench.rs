@@ -55,19 +55,14 @@ struct Round {
 /// `cargo xtask bench accept`: requests that are answered, against a server of
 /// bare hyper that reads the body and answers as many bytes.
 pub(crate) fn accept(connections: usize, seconds: u64) -> Result<()> {
-    if cfg!(debug_assertions) {
-        // This program is the load and the baseline, so it is optimised too.
-        println!("Building the load generator (release)");
-        return run(cargo()
-            .args(["run", "--quiet", "--release", "--package", "xtask", "--", "bench", "accept"])
-            .args(["--connections", &connections.to_string()])
-            .args(["--seconds", &seconds.to_string()]));
+    if let Some(done) = optimised("accept", connections, seconds) {
+        return done;
     }
     println!("Building the server (release) and the plugins");
     let components = guests::build()?;
     run(cargo().args(["build", "--quiet", "--release", "--package", "hookbox"]))?;
     let program = target().join("release/hookbox");
-    let load = Load { connections, duration: Duration::from_secs(seconds), requests_max: u64::MAX };
+    let load = Load::lasting(connections, Duration::from_secs(seconds));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
 
     let (mut bare, mut alone, mut plugin) = (Vec::new(), Vec::new(), Vec::new());
@@ -90,6 +85,21 @@ pub(crate) fn accept(connections: usize, seconds: u64) -> Result<()> {
     show("hookbox, no plugin", median(alone), bare);
     show("hookbox, audit-log handles each", median(plugin), bare);
     Ok(())
+}
+
+/// This program is the load and the baseline, so it is optimised too: where it
+/// is not, one that is does the work.
+pub(crate) fn optimised(verb: &str, connections: usize, seconds: u64) -> Option<Result<()>> {
+    if !cfg!(debug_assertions) {
+        return None;
+    }
+    println!("Building the load generator (release)");
+    let mut command = cargo();
+    command
+        .args(["run", "--quiet", "--release", "--package", "xtask", "--", "bench", verb])
+        .args(["--connections", &connections.to_string()])
+        .args(["--seconds", &seconds.to_string()]);
+    Some(run(&mut command))
 }
 
 fn median(mut rounds: Vec<Round>) -> Round {
@@ -120,6 +130,19 @@ impl Load {
     /// That many requests, however long they take.
     pub(crate) fn new(connections: usize, requests_max: u64) -> Self {
         Self { connections, duration: Duration::from_secs(3_600), requests_max }
+    }
+
+    /// As many requests as there can be in that time.
+    pub(crate) fn lasting(connections: usize, duration: Duration) -> Self {
+        Self { connections, duration, requests_max: u64::MAX }
+    }
+
+    /// Requests answered in a second.
+    pub(crate) async fn rate(&self, address: SocketAddr, counter: &Arc<AtomicU64>) -> Result<f64> {
+        let body = guests::sample("sd_encoded")?;
+        let began = Instant::now();
+        let answered = self.burst(address, &body, counter, self.duration).await?.len();
+        Ok(answered as f64 / began.elapsed().as_secs_f64())
     }
 
     /// Sends them, and returns how many were answered.

@@ -3,6 +3,7 @@
 //! Each does all the set-up that it needs on a fresh machine, says what it
 //! does, and fails with a message that says what to do.
 
+mod admin;
 mod bench;
 mod demo;
 mod guests;
@@ -54,6 +55,15 @@ enum Bench {
         #[arg(long, default_value_t = 4)]
         seconds: u64,
     },
+    /// Webhooks answered while operators look on, against nobody doing so
+    Admin {
+        /// Connections at once
+        #[arg(long, default_value_t = 64)]
+        connections: usize,
+        /// Seconds of each of the sixteen windows
+        #[arg(long, default_value_t = 4)]
+        seconds: u64,
+    },
     /// A start with very many events owed from before: time, memory, rate
     Recovery {
         /// Events
@@ -73,6 +83,7 @@ fn main() -> Result<()> {
         Verb::Demo { once } => demo::run(once),
         Verb::Test => test::run_all(),
         Verb::Bench(Bench::Accept { connections, seconds }) => bench::accept(connections, seconds),
+        Verb::Bench(Bench::Admin { connections, seconds }) => admin::admin(connections, seconds),
         Verb::Bench(Bench::Recovery { events }) => recovery::recovery(events),
         Verb::Bench(Bench::Loads { count }) => loads::loads(count),
         Verb::BareServer => bench::bare_server(),
