@@ -6,7 +6,8 @@
 //! [`event`] (→ [`Event`](event::Event)) → [`routing`] (→ who is subscribed) →
 //! [`outcome`] (how an attempt ended) → [`retry`] (what becomes of the
 //! delivery) and [`breaker`] (what becomes of its plugin). Beside them,
-//! [`grants`] has what a plugin may do, and [`effects`] what it did.
+//! [`grants`] has what a plugin may do, and [`effects`] what it did;
+//! [`sensitive`] says what of an event is shown to people.
 //!
 //! Invariants:
 //! - Nothing here does I/O, reads a clock or draws random numbers; time and
@@ -26,5 +27,6 @@ pub mod limits;
 pub mod outcome;
 pub mod retry;
 pub mod routing;
+pub mod sensitive;
 pub mod targetvideo;
 pub mod verify;

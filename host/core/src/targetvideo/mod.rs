@@ -13,8 +13,12 @@ pub mod entity;
 pub mod fields;
 mod read;
 pub mod samples;
+mod to_json;
 mod wit;
 
+use serde_json::{Map, Value};
+
+use self::to_json::{Field, put};
 use crate::json::Node;
 use crate::limits::{EXTRA_BYTES, EXTRA_FACTOR};
 use crate::verify::Refusal;
@@ -92,6 +96,14 @@ macro_rules! records {
         #[derive(Debug, Clone, Default, PartialEq)]
         #[expect(missing_docs, reason = "each field is documented in the WIT text")]
         pub struct $name { $(pub $field: $type),* }
+
+        impl Field for $name {
+            fn field(&self) -> Option<Value> {
+                let mut members = Map::new();
+                $(put(&mut members, stringify!($field), &self.$field);)*
+                Some(Value::Object(members))
+            }
+        }
     )*};
 }
 
