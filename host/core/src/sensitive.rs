@@ -85,6 +85,12 @@ impl Mask {
     pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
         self.needles.replaced(text)
     }
+
+    /// Bytes of the longest hidden value as it may be spelled in other text: of
+    /// a text that goes on, so many at its end may be the beginning of one.
+    pub fn longest(&self) -> usize {
+        self.needles.longest()
+    }
 }
 
 impl std::fmt::Debug for Mask {

@@ -7,6 +7,8 @@ use hookbox_core::effects::{OutboundCall, StateChange};
 use hookbox_core::event::Event;
 use hookbox_core::ids::{DeliveryId, EventId, PluginName};
 use hookbox_core::outcome::{Failure, FailureKind, Outcome};
+use hookbox_core::sensitive::Mask;
+use hookbox_core::targetvideo::EVENT_NAMES;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use wasmtime::component::ResourceTableError;
@@ -147,7 +149,7 @@ impl Runner {
             attempt: 0,
         };
         let rate = Arc::new(LogRate::new(settings.log_lines_per_s_max));
-        let log = CallLog::new(origin, settings, &rate);
+        let log = CallLog::new(origin, settings, settings.grants.redactor(), &rate);
         let call = async |store: &mut Store<CallState>, guest: &Guest| {
             guest.hookbox_plugin_about().call_describe(store).await
         };
@@ -171,7 +173,8 @@ async fn attempt(runner: &Runner, plugin: &Plugin, call: &Call) -> Attempt {
         delivery: call.delivery.to_string(),
         attempt: call.attempt,
     };
-    let log = CallLog::new(origin, &plugin.settings, &plugin.log_rate);
+    let redactor = &redactor(plugin, &call.event);
+    let log = CallLog::new(origin, &plugin.settings, redactor, &plugin.log_rate);
     let event = v0_1_0::event_to_wit(call.event.typed());
     let delivery = v0_1_0::delivery_to_wit(call);
     let (started, began) = (SystemTime::now(), Instant::now());
@@ -184,7 +187,7 @@ async fn attempt(runner: &Runner, plugin: &Plugin, call: &Call) -> Attempt {
     let requests = runner
         .outbound
         .as_deref()
-        .map(|outbound| Requests::new(outbound, &plugin.name, &plugin.settings, &log));
+        .map(|outbound| Requests::new(outbound, &plugin.name, &plugin.settings, redactor, &log));
     let requests = requests.as_ref();
     let about = About { name: &plugin.name, settings: &plugin.settings, grants, state, requests };
     let answer = enter(&runner.engine, &plugin.code.pre, &about, &log, guest).await;
@@ -196,12 +199,24 @@ async fn attempt(runner: &Runner, plugin: &Plugin, call: &Call) -> Attempt {
     };
     let (outcome, changes) = match outcome {
         Outcome::Handled => (Outcome::Handled, changes),
-        Outcome::Failed(failure) => {
-            (Outcome::Failed(bounded(failure, grants.redactor())), Vec::new())
-        }
+        Outcome::Failed(failure) => (Outcome::Failed(bounded(failure, redactor)), Vec::new()),
     };
     let calls = requests.map(|requests| requests.calls()).unwrap_or_default();
     Attempt { outcome, started, duration, log, changes, calls }
+}
+
+/// What must not be in anything that the call prints or leaves: the plugin's
+/// secrets, and of a livestream's event, or one of a name that nobody documented,
+/// what is hidden of it. Other events are known to hold nothing of that kind, and
+/// are not looked through.
+fn redactor(plugin: &Plugin, event: &Event) -> Arc<Redactor> {
+    let secrets = plugin.settings.grants.redactor();
+    let documented = EVENT_NAMES.contains(&event.name());
+    if documented && !event.name().starts_with("livestream") {
+        return Arc::clone(secrets);
+    }
+    let mask = Mask::of(event.name(), &event.typed().document);
+    Arc::new(secrets.with_mask(mask))
 }
 
 /// A reason is kept up to a length and without secrets: a guest chooses its

@@ -3,7 +3,8 @@
 //! Invariants:
 //! - A line carries the plugin, the event, the delivery and the attempt.
 //! - What a call may log is bounded; what is dropped is counted and said.
-//! - No value of a secret of the plugin's is in them.
+//! - No value of a secret of the plugin's is in them, and nothing that is hidden
+//!   of a livestream's event.
 //! - No control character of a guest reaches a terminal or a log file.
 
 use std::borrow::Cow;
@@ -80,12 +81,17 @@ fn locked(log: &SharedLog) -> MutexGuard<'_, CallLog> {
 }
 
 impl CallLog {
-    /// `settings`: the plugin's.
-    pub fn new(origin: Origin, settings: &config::Plugin, rate: &Arc<LogRate>) -> SharedLog {
+    /// `settings`: the plugin's. `redactor`: what must not be in its lines.
+    pub fn new(
+        origin: Origin,
+        settings: &config::Plugin,
+        redactor: &Arc<Redactor>,
+        rate: &Arc<LogRate>,
+    ) -> SharedLog {
         Arc::new(Mutex::new(Self {
             origin,
             bytes_max: settings.log_bytes_max,
-            redactor: Arc::clone(settings.grants.redactor()),
+            redactor: Arc::clone(redactor),
             rate: Arc::clone(rate),
             bytes: 0,
             dropped_lines: 0,

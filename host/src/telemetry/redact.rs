@@ -1,5 +1,6 @@
 //! Keeps secrets' values out of what hookbox prints and stores of a plugin:
-//! each place where one stands gets its name in its stead.
+//! each place where one stands gets its name in its stead. The same for what is
+//! hidden of the event that a call is about.
 //!
 //! That guards against carelessness. A plugin that wants to give a secret away
 //! can spell it otherwise.
@@ -8,6 +9,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use aho_corasick::{AhoCorasick, MatchKind};
+use hookbox_core::sensitive::Mask;
 
 /// A shorter value could not be told from ordinary text.
 pub const VALUE_BYTES_MIN: usize = 6;
@@ -21,6 +23,8 @@ pub struct Redactor {
     names: Vec<String>,
     needles: Vec<String>,
     longest: usize,
+    /// What is hidden of an event.
+    mask: Option<Mask>,
 }
 
 impl Redactor {
@@ -45,27 +49,43 @@ impl Redactor {
         let built =
             AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&needles)?;
         let longest = needles.iter().map(String::len).max().unwrap_or_default();
-        Ok(Self { values: Some(built), names, needles, longest })
+        Ok(Self { values: Some(built), names, needles, longest, mask: None })
+    }
+
+    /// The same, which also hides what is hidden of an event.
+    #[must_use]
+    pub fn with_mask(&self, mask: Mask) -> Self {
+        Self { mask: (mask.count() > 0).then_some(mask), ..self.clone() }
     }
 
     /// Bytes of the longest value, less one: of a text that goes on, so many at
     /// its end may be the beginning of one.
     pub fn overlap(&self) -> usize {
-        self.longest.saturating_sub(1)
+        let masked = self.mask.as_ref().map(Mask::longest).unwrap_or_default();
+        self.longest.max(masked).saturating_sub(1)
     }
 
     /// The text without values.
     pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        match &self.values {
+        let text = match &self.values {
             Some(values) if values.is_match(text) => {
                 Cow::Owned(values.replace_all(text, &self.names))
             }
             _ => Cow::Borrowed(text),
+        };
+        match &self.mask {
+            Some(mask) => Cow::Owned(mask.text(&text).into_owned()),
+            None => text,
         }
     }
 
-    /// The bytes without values.
+    /// The bytes without values. Where an event has something to hide, what is no
+    /// UTF-8 is replaced too.
     pub fn bytes<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+        if self.mask.is_some() {
+            let text = String::from_utf8_lossy(bytes);
+            return Cow::Owned(self.text(&text).into_owned().into_bytes());
+        }
         match &self.values {
             Some(values) if values.is_match(bytes) => {
                 Cow::Owned(values.replace_all_bytes(bytes, &self.names))
@@ -166,5 +186,17 @@ mod tests {
         assert_eq!(redactor.bytes(b"\xffs3cr\"et-token").as_ref(), b"\xff[secret token]");
         assert!(!format!("{redactor:?}").contains("s3cr"));
         assert_eq!(Redactor::default().text("all"), "all");
+    }
+
+    #[test]
+    fn what_is_hidden_of_an_event_is_hidden_with_the_secrets() {
+        let document =
+            r#"{"event":"livestream_edit","data":{"Livestream":{"stream_key":"k-4711-abcdef"}}}"#;
+        let redactor = Redactor::new([("token", "s3cr\"et-token")].into_iter()).expect("few");
+        let redactor = redactor.with_mask(Mask::of("livestream_edit", document));
+        let said = "s3cr\"et-token for k-4711-abcdef";
+        assert_eq!(redactor.text(said), "[secret token] for [hidden]");
+        assert_eq!(redactor.bytes(said.as_bytes()).as_ref(), b"[secret token] for [hidden]");
+        assert!(redactor.overlap() >= "k-4711-abcdef".len() - 1);
     }
 }

@@ -71,6 +71,14 @@ impl Needles {
         }
     }
 
+    /// Where everything is hidden, there is nothing to cut in two.
+    pub(super) fn longest(&self) -> usize {
+        match self {
+            Self::None | Self::Everything => 0,
+            Self::Some(found) => found.values.iter().map(String::len).max().unwrap_or_default(),
+        }
+    }
+
     pub(super) fn replaced<'a>(&self, text: &'a str) -> Cow<'a, str> {
         match self {
             Self::None => Cow::Borrowed(text),

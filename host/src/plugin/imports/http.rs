@@ -68,10 +68,13 @@ struct Sent {
 
 impl Requests {
     /// For a call of a plugin.
+    ///
+    /// `redactor`: what must not be in records and log lines.
     pub fn new(
         outbound: &Outbound,
         name: &PluginName,
         settings: &config::Plugin,
+        redactor: &Arc<Redactor>,
         log: &SharedLog,
     ) -> Arc<Self> {
         let limits = Limits {
@@ -87,7 +90,7 @@ impl Requests {
             limits,
             calls_max: settings.http_calls_max.min(RECORDS_MAX),
             kept_bytes_max: settings.http_bodies_kept_bytes_max,
-            redactor: Arc::clone(settings.grants.redactor()),
+            redactor: Arc::clone(redactor),
             log: SharedLog::clone(log),
             state: Mutex::default(),
         })

@@ -33,11 +33,12 @@ fn requests(section: &str) -> Arc<Requests> {
         delivery: String::new(),
         attempt: 1,
     };
-    let log = CallLog::new(origin, settings, &Arc::new(LogRate::new(1_000)));
+    let log =
+        CallLog::new(origin, settings, settings.grants.redactor(), &Arc::new(LogRate::new(1_000)));
     let second = Duration::from_secs(1);
     let trust = Trust::only(None).unwrap();
     let outbound = Outbound::new(Handle::current(), Arc::new(System), trust, second, second);
-    Requests::new(&outbound, &name, settings, &log)
+    Requests::new(&outbound, &name, settings, settings.grants.redactor(), &log)
 }
 
 async fn send(requests: &Arc<Requests>, url: &str, body: &str) -> Result<u16> {
