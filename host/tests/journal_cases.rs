@@ -1,6 +1,11 @@
 //! The journal in situations that chance would seldom make.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use std::path::Path;
 use std::sync::Arc;
@@ -82,6 +87,7 @@ fn accept(number: u64, now_ms: u64, plugins: &[&str], ordered: bool) -> Command 
         event: Arc::new(Event::restore(stored).expect("an event")),
         received_at_ms: now_ms,
         duplicate_window_ms: 0,
+        trace: None,
     })
 }
 
@@ -462,4 +468,32 @@ fn a_result_that_can_never_be_written_does_not_call_its_plugin_without_end() {
     journal.reopen(true, 0).expect("opening again");
     let again = claims(&mut journal, "probe", 1, 0);
     assert_eq!(again.first().map(|claim| claim.attempt), Some(1));
+}
+
+#[test]
+fn the_trace_of_an_event_goes_with_it_to_each_claim_and_over_a_restart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut journal = open(folder.path(), 0);
+    journal.run(&[live(&["first", "second"], 20, false)], 0).expect("a batch");
+    journal.set_wants(&name("first"), 1);
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let mut traced = accept(1, 0, &["first", "second"], false);
+    if let Command::Accept(accept) = &mut traced {
+        accept.trace = Some(parent.to_owned());
+    }
+    let plain = accept(2, 0, &["second"], false);
+    let at_once = journal.run(&[traced, plain], 0).expect("a batch").claims;
+    let traces = |claims: Vec<Claim>| claims.into_iter().map(|c| c.trace).collect::<Vec<_>>();
+    assert_eq!(traces(at_once), [Some(parent.to_owned())]);
+    // From memory, and given back; then from the file.
+    let from_memory = claims(&mut journal, "second", 1, 0);
+    journal.run(&[Command::Release(from_memory[0].clone())], 0).expect("a batch");
+    assert_eq!(traces(from_memory), [Some(parent.to_owned())]);
+    drop(journal);
+    let mut journal = open(folder.path(), 1);
+    journal.run(&[live(&["first", "second"], 20, false)], 1).expect("a batch");
+    assert_eq!(traces(claims(&mut journal, "first", 1, 1)), [Some(parent.to_owned())]);
+    let rest = traces(claims(&mut journal, "second", 2, 1));
+    assert_eq!(rest.len(), 2);
+    assert!(rest.contains(&Some(parent.to_owned())) && rest.contains(&None), "{rest:?}");
 }

@@ -35,7 +35,7 @@ impl Fixture {
         let document = format!(r#"{{"event":"{name}","data":{{"Video":{{"id":"{}"}}}}}}"#, seq % 3);
         self.conn
             .execute(
-                "INSERT INTO events VALUES (?1, ?2, ?3, ?4, '2026', ?5, ?6, 0, ?7)",
+                "INSERT INTO events VALUES (?1, ?2, ?3, ?4, '2026', ?5, ?6, 0, ?7, NULL)",
                 params![
                     seq as i64,
                     event_id(seq),

@@ -66,7 +66,8 @@ pub(super) fn owed(conn: &Connection) -> rusqlite::Result<Vec<Owed>> {
              UNION ALL
              SELECT (SELECT min(plugin) FROM queue WHERE plugin > q.plugin)
              FROM q WHERE q.plugin IS NOT NULL)
-         SELECT q.plugin, COALESCE(p.present = 0 OR p.breaker_until_ms IS NOT NULL, FALSE)
+         SELECT q.plugin, COALESCE(p.present = 0 OR p.breaker_until_ms IS NOT NULL
+             OR p.paused_at_ms IS NOT NULL, FALSE)
          FROM q LEFT JOIN plugins p ON p.name = q.plugin WHERE q.plugin IS NOT NULL",
     )?
     .query_map([], |row| Ok(Owed { plugin: row.get(0)?, parked: row.get(1)? }))?

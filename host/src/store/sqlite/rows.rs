@@ -2,6 +2,7 @@
 //! together. `schema.sql` says what the columns mean.
 
 mod calls;
+mod notes;
 mod plugins;
 mod read;
 
@@ -12,9 +13,10 @@ use hookbox_core::retry::{DeadReason, Next};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 pub(super) use self::calls::insert_calls;
+pub(super) use self::notes::{insert_change, insert_refused};
 pub(super) use self::plugins::{forget_breakers, known, mark_absent, mark_live, note_breaker};
 pub(super) use self::read::{Unreadable, next_due, read_due, read_fresh};
-use crate::store::{Accept, Attempt, Claim, Key, RefusedRequest};
+use crate::store::{Accept, Attempt, Claim, Key};
 
 /// Where a delivery stands in `queue`.
 #[derive(Clone, Copy)]
@@ -93,8 +95,9 @@ pub(super) fn insert_event(
 ) -> rusqlite::Result<()> {
     let event = &accept.event;
     let mut statement = connection.prepare_cached(
-        "INSERT INTO events (seq, id, source, name, secret, received_at_ms, deliveries, document)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT INTO events (seq, id, source, name, secret, received_at_ms, deliveries,
+             document, trace)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     )?;
     statement.execute(params![
         seq,
@@ -105,6 +108,7 @@ pub(super) fn insert_event(
         integer(accept.received_at_ms),
         accept.deliveries.len() as i64,
         event.typed().document,
+        accept.trace,
     ])?;
     Ok(())
 }
@@ -383,24 +387,4 @@ pub(super) fn interrupt(
         ],
     )?;
     wait(connection, place, now_ms)
-}
-
-pub(super) fn insert_refused(
-    connection: &Connection,
-    refused: &RefusedRequest,
-) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare_cached(
-        "INSERT INTO refused (at_ms, peer, source, status, code, bytes, sha256)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-    )?;
-    statement.execute(params![
-        integer(refused.at_ms),
-        refused.peer,
-        refused.source,
-        refused.status,
-        refused.code,
-        refused.bytes.map(|bytes| bytes as i64),
-        refused.digest.map(|digest| digest.to_string()),
-    ])?;
-    Ok(())
 }
