@@ -23,6 +23,7 @@ mod lock;
 mod matching;
 mod offline;
 mod operate;
+mod pause;
 mod query;
 mod readers;
 mod retain;
@@ -45,6 +46,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 
 use self::inbox::{Inbox, Reply};
 pub use self::journal::{Batch, Command, Done, Failure, Journal, Limits};
+pub use self::lanes::LaneCounts;
 pub use self::lock::{Lock, LockError};
 pub use self::offline::{Offline, OfflineError};
 use self::readers::Readers;

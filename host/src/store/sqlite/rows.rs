@@ -2,6 +2,7 @@
 //! together. `schema.sql` says what the columns mean.
 
 mod calls;
+mod counts;
 mod notes;
 mod plugins;
 mod read;
@@ -13,8 +14,11 @@ use hookbox_core::retry::{DeadReason, Next};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 pub(super) use self::calls::insert_calls;
-pub(super) use self::notes::{insert_change, insert_refused};
-pub(super) use self::plugins::{forget_breakers, known, mark_absent, mark_live, note_breaker};
+pub(super) use self::counts::{dead, last_event, owed};
+pub(super) use self::notes::{breaker_change, insert_change, insert_refused};
+pub(super) use self::plugins::{
+    breakers, forget_breakers, known, mark_absent, mark_live, note_breaker,
+};
 pub(super) use self::read::{Unreadable, next_due, read_due, read_fresh};
 use crate::store::{Accept, Attempt, Claim, Key};
 
@@ -323,20 +327,6 @@ pub(super) fn unblock(
     )?;
     statement.execute(params![plugin, event, replay, integer(now_ms)])?;
     Ok(true)
-}
-
-/// The newest event; 0 where there is none.
-pub(super) fn last_event(connection: &Connection) -> rusqlite::Result<i64> {
-    connection.query_row("SELECT coalesce(max(seq), 0) FROM events", [], |row| row.get(0))
-}
-
-/// What is owed to each plugin, and how much of it runs.
-pub(super) fn owed(connection: &Connection) -> rusqlite::Result<Vec<(String, u64, u64)>> {
-    let mut statement = connection
-        .prepare("SELECT plugin, count(*), sum(state = 'running') FROM queue GROUP BY plugin")?;
-    let rows = statement
-        .query_map([], |row| Ok((row.get(0)?, natural(row.get(1)?), natural(row.get(2)?))))?;
-    rows.collect()
 }
 
 /// A delivery that the file says is running.

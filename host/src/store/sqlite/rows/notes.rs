@@ -1,10 +1,11 @@
 //! What is noted beside deliveries: refused requests, and changes.
 
+use hookbox_core::ids::PluginName;
 use rusqlite::{Connection, params};
 
 use super::integer;
 use crate::store::RefusedRequest;
-use crate::store::records::NewChange;
+use crate::store::records::{ChangeKind, NewChange};
 
 /// Bytes of each name in a change that are kept: all names that are looked up
 /// are shorter.
@@ -50,6 +51,17 @@ pub(in crate::store::sqlite) fn insert_change(
         cut(&change.text, NewChange::TEXT_BYTES_MAX),
     ])?;
     Ok(())
+}
+
+/// What hookbox itself notes of a plugin's breaker.
+pub(in crate::store::sqlite) fn breaker_change(
+    plugin: &PluginName,
+    kind: ChangeKind,
+    text: String,
+    now_ms: u64,
+) -> NewChange {
+    let plugin = Some(plugin.to_string());
+    NewChange { at_ms: now_ms, kind, plugin, subject: None, actor: None, text }
 }
 
 fn cut(text: &str, bytes_max: usize) -> &str {
