@@ -52,8 +52,13 @@ impl Fixture {
 
     /// That many events of the source `main`, each for one plugin.
     pub(super) fn events(&self, count: u64) -> Vec<String> {
+        self.events_from(1, count)
+    }
+
+    /// The same from one number up to and with another.
+    pub(super) fn events_from(&self, first: u64, last: u64) -> Vec<String> {
         self.conn.execute_batch("BEGIN").expect("a transaction");
-        let ids = (1..=count).map(|seq| self.event(seq, "main", "sd_encoded", 1)).collect();
+        let ids = (first..=last).map(|seq| self.event(seq, "main", "sd_encoded", 1)).collect();
         self.conn.execute_batch("COMMIT").expect("a transaction");
         ids
     }

@@ -29,6 +29,7 @@ mod readers;
 mod retain;
 mod rows;
 pub mod schema;
+mod search;
 mod state;
 mod walk;
 mod writer;

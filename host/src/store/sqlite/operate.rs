@@ -20,6 +20,7 @@ use super::keyvalue;
 use super::pause::{pause, resume};
 use super::query::{QueryError, signed};
 use super::rows::{insert_change, unblock};
+use super::search::STEP_READ_MAX;
 use super::walk::{Bounds, Order, Position, Walk, limit};
 use crate::store::records::{Filter, NewChange, Operation, Report, RequestError, State};
 
@@ -27,7 +28,8 @@ use crate::store::records::{Filter, NewChange, Operation, Report, RequestError, 
 pub(super) const CHANGES_MAX: usize = Filter::IDS_MAX;
 
 /// The documents of ordered deliveries are read for what they are about.
-const STEP: Bounds = Bounds { items: CHANGES_MAX, rows: 5_000, bytes: 8 * 1024 * 1024 };
+const STEP: Bounds =
+    Bounds { items: CHANGES_MAX, rows: 5_000, bytes: 8 * 1024 * 1024, read: STEP_READ_MAX };
 
 /// Plugins that a refusal names.
 const NAMED_MAX: usize = 20;
