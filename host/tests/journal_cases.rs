@@ -1,12 +1,17 @@
 //! The journal in situations that chance would seldom make.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hookbox::store::records::{Filter, Operation};
+use hookbox::store::records::{ChangeKind, Filter, NewChange, Operation};
 use hookbox::store::sqlite::{Command, Done, Journal, Limits};
 use hookbox::store::{Accept, Accepted, Attempt, Claim, LivePlugin, NewDelivery, Policy, Settled};
 use hookbox_core::breaker::BreakerPolicy;
@@ -82,6 +87,7 @@ fn accept(number: u64, now_ms: u64, plugins: &[&str], ordered: bool) -> Command 
         event: Arc::new(Event::restore(stored).expect("an event")),
         received_at_ms: now_ms,
         duplicate_window_ms: 0,
+        trace: None,
     })
 }
 
@@ -462,4 +468,168 @@ fn a_result_that_can_never_be_written_does_not_call_its_plugin_without_end() {
     journal.reopen(true, 0).expect("opening again");
     let again = claims(&mut journal, "probe", 1, 0);
     assert_eq!(again.first().map(|claim| claim.attempt), Some(1));
+}
+
+#[test]
+fn the_trace_of_an_event_goes_with_it_to_each_claim_and_over_a_restart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut journal = open(folder.path(), 0);
+    journal.run(&[live(&["first", "second"], 20, false)], 0).expect("a batch");
+    journal.set_wants(&name("first"), 1);
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let mut traced = accept(1, 0, &["first", "second"], false);
+    if let Command::Accept(accept) = &mut traced {
+        accept.trace = Some(parent.to_owned());
+    }
+    let plain = accept(2, 0, &["second"], false);
+    let at_once = journal.run(&[traced, plain], 0).expect("a batch").claims;
+    let traces = |claims: Vec<Claim>| claims.into_iter().map(|c| c.trace).collect::<Vec<_>>();
+    assert_eq!(traces(at_once), [Some(parent.to_owned())]);
+    // From memory, and given back; then from the file.
+    let from_memory = claims(&mut journal, "second", 1, 0);
+    journal.run(&[Command::Release(from_memory[0].clone())], 0).expect("a batch");
+    assert_eq!(traces(from_memory), [Some(parent.to_owned())]);
+    drop(journal);
+    let mut journal = open(folder.path(), 1);
+    journal.run(&[live(&["first", "second"], 20, false)], 1).expect("a batch");
+    assert_eq!(traces(claims(&mut journal, "first", 1, 1)), [Some(parent.to_owned())]);
+    let rest = traces(claims(&mut journal, "second", 2, 1));
+    assert_eq!(rest.len(), 2);
+    assert!(rest.contains(&Some(parent.to_owned())) && rest.contains(&None), "{rest:?}");
+}
+
+fn pause(plugin: &str) -> Command {
+    Command::Operate(Operation::Pause { plugin: plugin.to_owned() })
+}
+
+fn resume(plugin: &str) -> Command {
+    Command::Operate(Operation::Resume { plugin: plugin.to_owned() })
+}
+
+#[test]
+fn a_paused_plugin_gets_nothing_over_restarts_too_until_it_is_resumed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut journal = open(folder.path(), 0);
+    let both = || live(&["paused", "other"], 20, false);
+    journal.run(&[both()], 0).expect("a batch");
+    journal.set_wants(&name("paused"), 1);
+    let runs = journal.run(&[accept(1, 0, &["paused"], false)], 0).expect("a batch").claims;
+    journal.run(&[pause("paused")], 0).expect("a batch");
+    // What runs goes on to its end, here to be tried again; what is new is owed.
+    journal.set_wants(&name("paused"), 3);
+    journal.set_wants(&name("other"), 3);
+    let ended = Command::Settle(runs[0].clone(), attempt(failed(FailureKind::Retry)));
+    let new = accept(2, 0, &["paused", "other"], false);
+    let batch = journal.run(&[ended, new], 10).expect("a batch");
+    assert!(matches!(batch.done[0], Done::Settle(Settled::Waiting { .. })), "{batch:?}");
+    assert_eq!(batch.claims.iter().map(|c| c.plugin.as_str()).collect::<Vec<_>>(), ["other"]);
+    assert_eq!(journal.wakes_at_ms(), None, "no time alone ends a pause");
+    // A restart, new code, and a file that goes and comes back.
+    drop(journal);
+    let mut journal = open(folder.path(), 20);
+    journal.run(&[both()], 20).expect("a batch");
+    journal.run(&[live(&["other"], 20, false)], 20).expect("a batch");
+    journal.run(&[both()], 20).expect("a batch");
+    assert_eq!(claims(&mut journal, "paused", 3, 1_000_000).len(), 0);
+    // The batch that resumes it hands out what it is owed.
+    let batch = journal.run(&[resume("paused")], 1_000_000).expect("a batch");
+    assert_eq!(batch.claims.len(), 2);
+}
+
+#[test]
+fn a_pause_that_failed_to_be_written_is_none() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut journal = open(folder.path(), 0);
+    journal.run(&[live(&["plugin"], 20, false)], 0).expect("a batch");
+    // SQLite refuses the second command, and the batch with it.
+    file(folder.path())
+        .execute_batch(
+            "CREATE TRIGGER broken BEFORE INSERT ON events BEGIN SELECT RAISE(FAIL, 'no'); END",
+        )
+        .expect("a trigger");
+    let commands = [pause("plugin"), accept(1, 0, &["plugin"], false)];
+    journal.run(&commands, 0).expect_err("a failure");
+    file(folder.path()).execute_batch("DROP TRIGGER broken").expect("none");
+    journal.reopen(true, 0).expect("the journal");
+    journal.run(&[accept(2, 0, &["plugin"], false)], 0).expect("a batch");
+    assert_eq!(claims(&mut journal, "plugin", 1, 0).len(), 1);
+    // And one that was written is one after a failure, too.
+    journal.run(&[pause("plugin"), accept(3, 0, &["plugin"], false)], 0).expect("a batch");
+    journal.reopen(true, 0).expect("the journal");
+    assert_eq!(claims(&mut journal, "plugin", 1, 0).len(), 0);
+}
+
+#[test]
+fn what_a_breaker_does_is_noted_once_each_time() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut journal = open(folder.path(), 0);
+    let breaks = || {
+        let Command::Plugins { mut live, unloadable } = live(&["plugin"], 20, false) else {
+            panic!("a list of plugins")
+        };
+        for plugin in &mut live {
+            plugin.policy.breaker =
+                BreakerPolicy { failures: 1, open_first_ms: 100, open_max_ms: 100 };
+        }
+        Command::Plugins { live, unloadable }
+    };
+    let kinds = || -> Vec<String> {
+        let file = file(folder.path());
+        let mut kinds = file.prepare("SELECT kind || ' ' || plugin FROM changes").expect("SQL");
+        let kinds = kinds.query_map([], |row| row.get(0)).expect("rows");
+        kinds.collect::<Result<_, _>>().expect("text")
+    };
+    journal.run(&[breaks()], 0).expect("a batch");
+    let call = |journal: &mut Journal, number, now_ms, outcome| {
+        let mut claims = claims(journal, "plugin", 1, now_ms);
+        journal.set_wants(&name("plugin"), 0);
+        if claims.is_empty() {
+            journal.set_wants(&name("plugin"), 1);
+            let new = accept(number, now_ms, &["plugin"], false);
+            claims = journal.run(&[new], now_ms).expect("a batch").claims;
+        }
+        let settle = Command::Settle(claims[0].clone(), attempt(outcome));
+        journal.run(&[settle], now_ms).expect("a batch");
+    };
+    let (opened, closed) = ("breaker-open plugin", "breaker-closed plugin");
+    call(&mut journal, 1, 0, failed(FailureKind::Trap));
+    assert_eq!(kinds(), [opened]);
+    // A trial that fails leaves it open, and so does opening the file again.
+    call(&mut journal, 2, 100, failed(FailureKind::Trap));
+    journal.reopen(true, 110).expect("the journal");
+    journal.run(&[], 110).expect("a batch");
+    assert_eq!(kinds(), [opened]);
+    let until = "SELECT breaker_until_ms FROM plugins";
+    assert_eq!(count(folder.path(), until), 200);
+    call(&mut journal, 3, 200, Outcome::Handled);
+    assert_eq!(kinds(), [opened, closed]);
+    call(&mut journal, 4, 210, failed(FailureKind::Trap));
+    drop(journal);
+    let mut journal = open(folder.path(), 220);
+    journal.run(&[breaks()], 220).expect("a batch");
+    assert_eq!(kinds(), [opened, closed, opened, closed], "with each process they begin closed");
+}
+
+#[test]
+fn the_newest_changes_are_kept() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut journal = open(folder.path(), 0);
+    let note = |n: u64| {
+        let text = format!("number {n}");
+        let kind = ChangeKind::LogLevel;
+        let (plugin, subject, actor) = (None, None, None);
+        let change = NewChange { at_ms: n, kind, plugin, subject, actor, text };
+        Command::Operate(Operation::Note { change })
+    };
+    let notes: Vec<Command> = (1..=11_200).map(note).collect();
+    journal.run(&notes, 0).expect("a batch");
+    let mut steps = 0;
+    // However old they are.
+    while journal.retain(1_000 * DAY_MS).expect("a step") {
+        steps += 1;
+        assert!(steps < 10, "it does not end");
+    }
+    assert_eq!(steps, 2, "a step is bounded");
+    assert_eq!(count(folder.path(), "SELECT min(at_ms) FROM changes"), 1_201);
+    assert_eq!(count(folder.path(), "SELECT count(*) FROM changes"), 10_000);
 }

@@ -53,6 +53,10 @@ enum Op {
     Redrive,
     /// All events are handed to a plugin once more.
     Replay { plugin: usize },
+    /// A plugin is paused, or no more.
+    Pause { plugin: usize, paused: bool },
+    /// All dead letters are discarded.
+    Discard,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -79,6 +83,9 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (0_u64..12, 0_u8..4).prop_map(|(after, fault)| Op::Fault { after, fault }),
         1 => Just(Op::Redrive),
         1 => (0..PLUGINS.len()).prop_map(|plugin| Op::Replay { plugin }),
+        2 => (0..PLUGINS.len(), any::<bool>())
+            .prop_map(|(plugin, paused)| Op::Pause { plugin, paused }),
+        1 => Just(Op::Discard),
     ]
 }
 
@@ -111,6 +118,7 @@ struct World {
     model: Model,
     running: Vec<Claim>,
     live: u8,
+    paused: [bool; PLUGINS.len()],
     wants: [usize; PLUGINS.len()],
     now_ms: u64,
     events: i64,
@@ -158,6 +166,7 @@ impl World {
             model: Model::new(),
             running: Vec::new(),
             live: 7,
+            paused: [false; PLUGINS.len()],
             wants: [0; PLUGINS.len()],
             now_ms: 1_000_000,
             events: 0,
@@ -326,6 +335,7 @@ impl World {
         let now_ms = self.now_ms;
         let plugin = PLUGINS.iter().position(|p| *p == claim.plugin.as_str()).expect("a plugin");
         assert!(self.live & (1 << plugin) != 0, "{claim:?} of a plugin that is gone");
+        assert!(!self.paused.get(plugin).expect("a plugin"), "{claim:?} of a paused plugin");
         let wants = self.wants.get_mut(plugin).expect("a plugin");
         assert!(*wants > 0, "nobody waits for {claim:?}");
         *wants -= 1;
@@ -453,10 +463,18 @@ impl World {
                 let redrive = Operation::Redrive { filter, dry_run: false, after: None };
                 self.batch(vec![Command::Operate(redrive)]);
             }
+            Op::Discard => {
+                let filter = Filter::default();
+                let discard = Operation::Discard { filter, dry_run: false, after: None };
+                self.batch(vec![Command::Operate(discard)]);
+            }
+            Op::Pause { plugin, paused } => {
+                if self.knows(plugin) {
+                    self.pause(plugin, paused);
+                }
+            }
             Op::Replay { plugin } => {
-                let known = self
-                    .read(&format!("SELECT count(*) FROM plugins WHERE name = '{}'", name(plugin)));
-                if known == 1 {
+                if self.knows(plugin) {
                     let replay = Operation::Replay {
                         filter: Filter::default(),
                         plugin: name(plugin).to_string(),
@@ -467,6 +485,40 @@ impl World {
                 }
             }
         }
+    }
+
+    /// Whether a plugin was ever live.
+    fn knows(&mut self, plugin: usize) -> bool {
+        let known = format!("SELECT count(*) FROM plugins WHERE name = '{}'", name(plugin));
+        self.read(&known) == 1
+    }
+
+    fn pause(&mut self, plugin: usize, paused: bool) {
+        let named = name(plugin).to_string();
+        let operation = match paused {
+            true => Operation::Pause { plugin: named },
+            false => Operation::Resume { plugin: named },
+        };
+        let before = self.is_paused(plugin);
+        // Before the batch, which hands out at its end.
+        *self.paused.get_mut(plugin).expect("a plugin") = paused;
+        let done = self.batch(vec![Command::Operate(operation)]);
+        match done.as_slice() {
+            [Done::Operate(Ok(report))] => {
+                assert_eq!(report.count, u64::from(before != paused), "paused once");
+                assert_eq!(self.is_paused(plugin), paused);
+            }
+            // The disk failed: it may be in the file, or not.
+            _ => *self.paused.get_mut(plugin).expect("a plugin") = self.is_paused(plugin),
+        }
+    }
+
+    fn is_paused(&mut self, plugin: usize) -> bool {
+        let paused = format!(
+            "SELECT count(*) FROM plugins WHERE name = '{}' AND paused_at_ms IS NOT NULL",
+            name(plugin)
+        );
+        self.read(&paused) == 1
     }
 
     fn accept(&mut self, plugins: u8, video: u8, same: bool) -> Accept {
@@ -502,6 +554,7 @@ impl World {
             event,
             received_at_ms: self.now_ms,
             duplicate_window_ms: 1 << 40,
+            trace: None,
         }
     }
 
@@ -543,6 +596,27 @@ impl World {
         assert_eq!(self.read("SELECT count(*) FROM queue WHERE state = 'running'"), running);
         let dead = self.model.values().filter(|d| d.stand == Stand::Dead).count() as i64;
         assert_eq!(self.read("SELECT count(*) FROM dead_letters"), dead, "dead");
+        let counts = self.journal().counts();
+        // Opening the file for each number would take most of the time.
+        let reader = self.reader();
+        let number = |text: String| -> i64 {
+            reader.query_row(&text, [], |row| row.get(0)).expect("a number")
+        };
+        for counts in counts {
+            let of = |table: &str| {
+                number(format!("SELECT count(*) FROM {table} plugin = '{}'", counts.plugin))
+            };
+            let (owed, dead) =
+                (of("queue WHERE"), of("dead_letters WHERE discarded_at_ms IS NULL AND"));
+            assert_eq!((counts.owed as i64, counts.dead as i64), (owed, dead), "{counts:?}");
+            let running = self.running.iter().filter(|claim| claim.plugin == counts.plugin);
+            assert_eq!(counts.running, running.count() as u64, "{counts:?}");
+        }
+        for (plugin, paused) in PLUGINS.into_iter().zip(self.paused) {
+            let in_file =
+                number(format!("SELECT count(paused_at_ms) FROM plugins WHERE name = '{plugin}'"));
+            assert_eq!(in_file == 1, paused, "{plugin} is paused");
+        }
         assert_eq!(self.read("SELECT count(*) FROM events"), self.events, "events");
         for plugin in PLUGINS {
             let of = |key: &(String, i64, i64)| key.0 == plugin;
@@ -565,6 +639,9 @@ impl World {
         self.disk.heal();
         self.live = 7;
         self.set_live();
+        for plugin in 0..PLUGINS.len() {
+            self.pause(plugin, false);
+        }
         for _ in 0..1_000 {
             while let Some(claim) = self.running.pop() {
                 self.batch(vec![Command::Settle(claim, attempt(How::Handled))]);

@@ -61,6 +61,7 @@ impl<S: Store> Intake<S> {
             received_at_ms,
             duplicate_window_ms,
             deliveries,
+            trace: None,
         };
         let accepted = self.store.accept(accept).await.map_err(|error| match error {
             StoreError::Full => Answer::Full,

@@ -6,6 +6,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, params}
 
 use super::matching::canonical;
 use super::query::{QueryError, ROWS_MAX, signed, unsigned};
+use super::search::{READ_MAX, Search};
 use super::walk::{Bounds, limit};
 use crate::store::records::{DeadLetter, Filter, Page, RequestError, State};
 
@@ -42,7 +43,8 @@ impl Dead {
 
 /// Those that are named may be discarded already, others only where that is
 /// asked for.
-fn matches(filter: &Filter, letter: &DeadLetter) -> bool {
+fn matches(filter: &Filter, dead: &Dead, search: &Search<'_>) -> Result<bool, QueryError> {
+    let letter = &dead.letter;
     let discarded = letter.discarded_at_ms.is_some();
     let state = match filter.state {
         None => !filter.ids.is_empty() || !discarded,
@@ -50,12 +52,13 @@ fn matches(filter: &Filter, letter: &DeadLetter) -> bool {
         Some(_) => !discarded,
     };
     let same = |wanted: &Option<String>, have: &String| wanted.as_ref().is_none_or(|w| w == have);
-    state
+    let rest = state
         && same(&filter.plugin, &letter.plugin)
         && same(&filter.event, &letter.name)
         && same(&filter.source, &letter.source)
         && filter.since_ms.is_none_or(|since| letter.died_at_ms >= since)
-        && filter.until_ms.is_none_or(|until| letter.died_at_ms < until)
+        && filter.until_ms.is_none_or(|until| letter.died_at_ms < until);
+    Ok(rest && search.finds(dead.event, &letter.event, &letter.name)?)
 }
 
 fn check(filter: &Filter) -> Result<(), RequestError> {
@@ -75,6 +78,7 @@ fn check(filter: &Filter) -> Result<(), RequestError> {
 /// Also where one is named that is not dead: it may be owed, or done.
 pub(super) fn named(conn: &Connection, filter: &Filter) -> Result<Vec<Dead>, QueryError> {
     check(filter)?;
+    let search = Search::new(conn, filter)?;
     let mut one = by_id(conn)?;
     let mut found: Vec<Dead> = Vec::new();
     for id in &filter.ids {
@@ -82,7 +86,7 @@ pub(super) fn named(conn: &Connection, filter: &Filter) -> Result<Vec<Dead>, Que
         let dead = dead.ok_or_else(|| {
             RequestError::not_found(format!("there is no dead letter of a delivery {id:?}"))
         })?;
-        if matches(filter, &dead.letter) {
+        if matches(filter, &dead, &search)? {
             found.push(dead);
         }
     }
@@ -110,6 +114,7 @@ pub(super) fn newest(
         return Ok(Page { items, next: None });
     }
     check(filter)?;
+    let search = Search::new(conn, filter)?;
     let plugins = match &filter.plugin {
         Some(plugin) => vec![plugin.clone()],
         None => plugins(conn)?,
@@ -139,11 +144,11 @@ pub(super) fn newest(
         let best = heads.iter().enumerate().max_by(|(_, (a, _)), (_, (b, _))| a.cmp(b));
         let Some(best) = best.map(|(index, _)| index) else { break };
         let (place, plugin) = heads.swap_remove(best);
-        let letter = one.query_row([&place.1], Dead::of)?.letter;
-        if matches(filter, &letter) {
-            items.push(letter);
+        let dead = one.query_row([&place.1], Dead::of)?;
+        if matches(filter, &dead, &search)? {
+            items.push(dead.letter);
         }
-        if items.len() >= items_max || looked >= ROWS_MAX {
+        if items.len() >= items_max || looked >= ROWS_MAX || search.read() >= READ_MAX {
             return Ok(Page { items, next: Some(format!("{},{}", place.0, place.1)) });
         }
         heads.extend(before(plugin, &place)?.map(|head| (head, plugin)));
@@ -213,6 +218,7 @@ pub(super) fn by_event(
     bounds: Bounds,
 ) -> Result<(Vec<Dead>, Option<Place>), QueryError> {
     check(filter)?;
+    let search = Search::new(conn, filter)?;
     // The order of the join is said, since it is the order of the result too.
     let mut statement = conn.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM dead_letters d CROSS JOIN events e ON e.seq = d.event
@@ -225,11 +231,12 @@ pub(super) fn by_event(
         let dead = Dead::of(row)?;
         place.event = dead.event;
         place.delivery.clone_from(&dead.letter.delivery);
-        if dead.letter.died_at_ms <= place.died_until_ms && matches(filter, &dead.letter) {
+        if dead.letter.died_at_ms <= place.died_until_ms && matches(filter, &dead, &search)? {
             bytes += dead.bytes;
             found.push(dead);
         }
-        if found.len() >= bounds.items || bytes >= bounds.bytes || looked >= bounds.rows {
+        let full = found.len() >= bounds.items || bytes >= bounds.bytes;
+        if full || looked >= bounds.rows || search.read() >= bounds.read {
             return Ok((found, Some(place)));
         }
     }

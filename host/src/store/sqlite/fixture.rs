@@ -35,7 +35,7 @@ impl Fixture {
         let document = format!(r#"{{"event":"{name}","data":{{"Video":{{"id":"{}"}}}}}}"#, seq % 3);
         self.conn
             .execute(
-                "INSERT INTO events VALUES (?1, ?2, ?3, ?4, '2026', ?5, ?6, 0, ?7)",
+                "INSERT INTO events VALUES (?1, ?2, ?3, ?4, '2026', ?5, ?6, 0, ?7, NULL)",
                 params![
                     seq as i64,
                     event_id(seq),
@@ -52,8 +52,13 @@ impl Fixture {
 
     /// That many events of the source `main`, each for one plugin.
     pub(super) fn events(&self, count: u64) -> Vec<String> {
+        self.events_from(1, count)
+    }
+
+    /// The same from one number up to and with another.
+    pub(super) fn events_from(&self, first: u64, last: u64) -> Vec<String> {
         self.conn.execute_batch("BEGIN").expect("a transaction");
-        let ids = (1..=count).map(|seq| self.event(seq, "main", "sd_encoded", 1)).collect();
+        let ids = (first..=last).map(|seq| self.event(seq, "main", "sd_encoded", 1)).collect();
         self.conn.execute_batch("COMMIT").expect("a transaction");
         ids
     }

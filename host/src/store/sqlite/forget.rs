@@ -53,11 +53,16 @@ pub(super) fn forget(
         unblock(conn, plugin, entity, context.now_ms)?;
     }
     if step.report.next.is_none() {
-        conn.prepare_cached(
-            "DELETE FROM plugins WHERE name = ?1
-             AND NOT EXISTS (SELECT 1 FROM queue WHERE plugin = ?1)",
-        )?
-        .execute([plugin])?;
+        let forgotten = conn
+            .prepare_cached(
+                "DELETE FROM plugins WHERE name = ?1
+                 AND NOT EXISTS (SELECT 1 FROM queue WHERE plugin = ?1)",
+            )?
+            .execute([plugin])?;
+        if forgotten > 0 {
+            // Its pause went with it.
+            step.set_paused(plugin, false);
+        }
     }
     step.touch(plugin, -i64::try_from(rows.len()).unwrap_or(i64::MAX));
     Ok(step)

@@ -12,12 +12,16 @@ use std::time::Duration;
 use hookbox_core::ids::PluginName;
 use tokio::sync::{oneshot, watch};
 
-use super::{Command, Waiting};
+use super::{Command, Done, LaneCounts, Waiting};
 use crate::store::records::{Report, RequestError};
 use crate::store::{Accept, Accepted, Claim, Health, RefusedRequest, Settled, StoreError};
 
 /// Notes of refused requests that wait.
 const REFUSED_MAX: usize = 1_000;
+
+/// Questions about what is counted that wait. Each that waits is answered at
+/// once with the others, so more would only be more of the same.
+const ASKS_MAX: usize = 64;
 
 /// Who waits for what becomes of a command.
 pub(super) enum Reply {
@@ -25,6 +29,24 @@ pub(super) enum Reply {
     Settle(oneshot::Sender<Settled>),
     Operate(oneshot::Sender<Result<Report, RequestError>>),
     Nobody,
+}
+
+impl Reply {
+    pub(super) fn answer(self, done: Done) {
+        // Who waited may have gone.
+        match (done, self) {
+            (Done::Accept(result), Self::Accept(reply)) => {
+                let _gone = reply.send(result);
+            }
+            (Done::Settle(settled), Self::Settle(reply)) => {
+                let _gone = reply.send(settled);
+            }
+            (Done::Operate(result), Self::Operate(reply)) => {
+                let _gone = reply.send(result);
+            }
+            _ => {}
+        }
+    }
 }
 
 /// Workers that wait for a delivery of their plugin.
@@ -38,6 +60,8 @@ pub(super) struct Taken {
     pub(super) replies: Vec<Reply>,
     pub(super) wants: Vec<(PluginName, oneshot::Sender<Claim>)>,
     pub(super) refused: Vec<RefusedRequest>,
+    /// Who wants to know what is counted of each plugin.
+    pub(super) asks: Vec<oneshot::Sender<Vec<LaneCounts>>>,
     /// Nothing is handed out from now on.
     pub(super) closed: bool,
     /// Nothing comes any more.
@@ -151,6 +175,15 @@ impl Inbox {
         }
     }
 
+    /// Past the bound, and once the writer has ended, nobody answers.
+    pub(super) fn push_ask(&self, reply: oneshot::Sender<Vec<LaneCounts>>) {
+        let mut state = self.state();
+        if state.taken.asks.len() < ASKS_MAX && !state.gone {
+            state.taken.asks.push(reply);
+            self.wake(state);
+        }
+    }
+
     /// Takes all that waits, sleeping up to that time while there is nothing.
     pub(super) fn take(&self, sleep: Duration) -> Taken {
         let mut state = self.state();
@@ -159,6 +192,7 @@ impl Inbox {
             taken.commands.is_empty()
                 && taken.wants.is_empty()
                 && taken.refused.is_empty()
+                && taken.asks.is_empty()
                 && (!taken.closed || state.told_closed)
                 && !taken.ended
         };

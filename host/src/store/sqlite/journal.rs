@@ -12,6 +12,7 @@
 
 mod accept;
 mod hand;
+mod operate;
 mod recover;
 mod settle;
 
@@ -23,10 +24,10 @@ use hookbox_core::ids::PluginName;
 use rusqlite::Connection;
 use tracing::{info, warn};
 
-use super::lanes::{Lane, Running};
+use super::lanes::{Lane, LaneCounts, Running};
 use super::retain::Walk;
+use super::rows;
 use super::schema::{self, OpenError};
-use super::{operate, rows};
 use crate::store::records::{Operation, Report, RequestError};
 use crate::store::{
     Accept, Accepted, Attempt, Claim, Key, KnownPlugin, LivePlugin, RefusedRequest, Settled,
@@ -151,6 +152,17 @@ impl Journal {
         self.owed
     }
 
+    /// What is known in memory of each plugin, as of the last batch.
+    pub fn counts(&self) -> Vec<LaneCounts> {
+        let counts = |(plugin, lane): (&PluginName, &Lane)| LaneCounts {
+            plugin: plugin.clone(),
+            owed: lane.owed,
+            running: lane.running.len() as u64,
+            dead: lane.dead,
+        };
+        self.lanes.iter().map(counts).collect()
+    }
+
     /// Plugins that were live, and whose files had not been deleted.
     ///
     /// # Errors
@@ -273,47 +285,6 @@ impl Journal {
             lane.live = Some(plugin.clone());
         }
         Ok(())
-    }
-
-    fn operate(
-        &mut self,
-        operation: &Operation,
-        now_ms: u64,
-    ) -> rusqlite::Result<Result<Report, RequestError>> {
-        self.begin()?;
-        // A step that fails half-way must leave nothing, and the batch goes on.
-        self.connection.execute_batch("SAVEPOINT operation")?;
-        let lanes = &self.lanes;
-        let of = |name: &str| name.parse::<PluginName>().ok().and_then(|name| lanes.get(&name));
-        let mut context = operate::Context {
-            now_ms,
-            // The policy is kept while the plugin is away. Order is kept where
-            // nothing is known, since that does no harm.
-            ordered: &|name| of(name).and_then(|l| l.policy).is_none_or(|p| p.ordered),
-            live: &|name| of(name).is_some_and(|lane| lane.live.is_some()),
-            new_id: &mut || super::delivery_id(now_ms),
-        };
-        let step = match operate::step(&self.connection, operation, &mut context) {
-            Ok(Ok(step)) => step,
-            Ok(Err(error)) => {
-                self.connection.execute_batch("ROLLBACK TO operation; RELEASE operation")?;
-                return Ok(Err(error));
-            }
-            // Not the disk's: a row that cannot be read.
-            Err(error) if error.sqlite_error_code().is_none() => {
-                self.connection.execute_batch("ROLLBACK TO operation; RELEASE operation")?;
-                return Ok(Err(super::unavailable(&error)));
-            }
-            Err(error) => return Err(error),
-        };
-        self.connection.execute_batch("RELEASE operation")?;
-        for (plugin, change) in step.touched {
-            let lane = self.lane(&plugin);
-            lane.waits_until(now_ms);
-            lane.owed = lane.owed.saturating_add_signed(change);
-            self.owed = self.owed.saturating_add_signed(change);
-        }
-        Ok(Ok(step.report))
     }
 
     fn lane(&mut self, name: &PluginName) -> &mut Lane {

@@ -22,6 +22,19 @@ use crate::store::{Claim, Key, LivePlugin, Policy};
 pub(super) const WINDOW: usize = 256;
 pub(super) const WINDOW_BYTES: usize = 8 * 1024 * 1024;
 
+/// What is counted of a plugin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaneCounts {
+    /// The plugin.
+    pub plugin: PluginName,
+    /// Deliveries that it is owed.
+    pub owed: u64,
+    /// Its calls that run.
+    pub running: u64,
+    /// Its dead letters that are not discarded.
+    pub dead: u64,
+}
+
 /// A delivery that can be handed out.
 pub(super) struct Ready {
     pub(super) key: Key,
@@ -32,6 +45,8 @@ pub(super) struct Ready {
     /// Begun before.
     pub(super) attempts: u32,
     pub(super) forgiven: u32,
+    /// The span that the event's later spans belong to.
+    pub(super) trace: Option<String>,
 }
 
 impl Ready {
@@ -46,6 +61,7 @@ impl Ready {
             received_at_ms: self.received_at_ms,
             attempt: self.attempts.saturating_add(1),
             forgiven: self.forgiven,
+            trace: self.trace,
         }
     }
 }
@@ -71,6 +87,8 @@ pub(super) struct Lane {
     pub(super) breaker: Breaker,
     /// Until when the file says that the breaker is open.
     pub(super) breaker_noted: Option<u64>,
+    /// Whether an operator paused it: nothing is handed out.
+    pub(super) paused: bool,
     /// Workers that wait for a delivery.
     pub(super) wants: usize,
     /// The first of those that were never tried, in order.
@@ -88,6 +106,8 @@ pub(super) struct Lane {
     pub(super) running: HashMap<Key, Running>,
     /// How many are owed in all.
     pub(super) owed: u64,
+    /// How many are dead and not discarded.
+    pub(super) dead: u64,
 }
 
 impl Lane {
@@ -97,6 +117,7 @@ impl Lane {
             policy: None,
             breaker: Breaker::default(),
             breaker_noted: None,
+            paused: false,
             wants: 0,
             fresh: Window::default(),
             behind: true,
@@ -106,6 +127,7 @@ impl Lane {
             due_was_last: false,
             running: HashMap::new(),
             owed: 0,
+            dead: 0,
         }
     }
 
@@ -117,11 +139,14 @@ impl Lane {
         self.cursor = 0;
         self.next_due_ms = Some(0);
         self.owed = 0;
+        self.dead = 0;
+        self.paused = false;
     }
 
     /// Whether a delivery could be handed out now, if there is one.
     pub(super) fn takes(&self, now_ms: u64) -> bool {
         self.live.is_some()
+            && !self.paused
             && self.wants > 0
             && !self.waits_for_one()
             && self.breaker.allows(now_ms)
@@ -145,7 +170,7 @@ impl Lane {
 
     /// When something can be handed out that cannot be now, by time alone.
     pub(super) fn wakes_at_ms(&self) -> Option<u64> {
-        if self.live.is_none() || self.wants == 0 || self.waits_for_one() {
+        if self.live.is_none() || self.paused || self.wants == 0 || self.waits_for_one() {
             return None;
         }
         let open = match self.breaker.wakes_at_ms() {

@@ -4,6 +4,7 @@ use hookbox_core::ids::EventId;
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 
 use super::query::QueryError;
+use super::search::Search;
 use crate::store::records::{Filter, RequestError, State};
 
 /// Below and above each id of an event.
@@ -50,6 +51,13 @@ pub(super) fn event_row(conn: &Connection, id: &str) -> rusqlite::Result<Option<
         .optional()
 }
 
+/// The same by its order of acceptance.
+pub(super) fn event_row_at(conn: &Connection, seq: i64) -> rusqlite::Result<Option<EventRow>> {
+    conn.prepare_cached(&format!("SELECT {COLUMNS} FROM events e WHERE e.seq = ?1"))?
+        .query_row([seq], EventRow::of)
+        .optional()
+}
+
 /// A plugin to which something is owed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Owed {
@@ -66,7 +74,8 @@ pub(super) fn owed(conn: &Connection) -> rusqlite::Result<Vec<Owed>> {
              UNION ALL
              SELECT (SELECT min(plugin) FROM queue WHERE plugin > q.plugin)
              FROM q WHERE q.plugin IS NOT NULL)
-         SELECT q.plugin, COALESCE(p.present = 0 OR p.breaker_until_ms IS NOT NULL, FALSE)
+         SELECT q.plugin, COALESCE(p.present = 0 OR p.breaker_until_ms IS NOT NULL
+             OR p.paused_at_ms IS NOT NULL, FALSE)
          FROM q LEFT JOIN plugins p ON p.name = q.plugin WHERE q.plugin IS NOT NULL",
     )?
     .query_map([], |row| Ok(Owed { plugin: row.get(0)?, parked: row.get(1)? }))?
@@ -94,6 +103,7 @@ pub(super) struct Matching<'a> {
     /// the second.
     pub(super) since: String,
     pub(super) until: String,
+    pub(super) search: Search<'a>,
 }
 
 impl<'a> Matching<'a> {
@@ -104,6 +114,7 @@ impl<'a> Matching<'a> {
             conn,
             filter,
             owed: owed(conn)?,
+            search: Search::new(conn, filter)?,
             since: filter.since_ms.map_or(LOWEST.to_owned(), first_at),
             until: filter.until_ms.map_or(HIGHEST.to_owned(), first_at),
         })
@@ -125,7 +136,8 @@ impl<'a> Matching<'a> {
             && event.as_ref().is_none_or(|name| *name == row.name)
             && row.id >= self.since
             && row.id < self.until;
-        Ok(of_event && self.has_delivery(row)?)
+        // The body is read last.
+        Ok(of_event && self.has_delivery(row)? && self.search.finds(row.seq, &row.id, &row.name)?)
     }
 
     /// Whether one delivery of the event is as the filter says.

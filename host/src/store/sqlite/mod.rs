@@ -23,12 +23,15 @@ mod lock;
 mod matching;
 mod offline;
 mod operate;
+mod pause;
 mod query;
 mod readers;
 mod retain;
 mod rows;
 pub mod schema;
+mod search;
 mod state;
+mod status;
 mod walk;
 mod writer;
 
@@ -45,10 +48,12 @@ use tokio::sync::{Semaphore, oneshot, watch};
 
 use self::inbox::{Inbox, Reply};
 pub use self::journal::{Batch, Command, Done, Failure, Journal, Limits};
+pub use self::lanes::LaneCounts;
 pub use self::lock::{Lock, LockError};
 pub use self::offline::{Offline, OfflineError};
 use self::readers::Readers;
 use self::schema::OpenError;
+use self::status::Counts;
 use super::records::{Operation, Query, Report, RequestError};
 use super::{
     Accept, Accepted, Attempt, Claim, Health, KnownPlugin, LaneStatus, LivePlugin, RefusedRequest,
@@ -80,6 +85,7 @@ pub struct SqliteStore {
     path: PathBuf,
     queries: Arc<Semaphore>,
     readers: Arc<Readers>,
+    counts: Counts,
     // Taken by whoever waits for the thread's end.
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -111,6 +117,7 @@ impl SqliteStore {
         let known = journal.known()?;
         let inbox = Arc::new(Inbox::new(waiting));
         inbox.owed.store(journal.owed(), Ordering::Relaxed);
+        let counts = Counts::new(journal.counts());
         let readers = Readers::new(path.clone(), answers.clone());
         let writer = writer::Writer::new(journal, Arc::clone(&inbox), answers);
         let thread = std::thread::Builder::new()
@@ -122,6 +129,7 @@ impl SqliteStore {
             path,
             queries: Arc::new(Semaphore::new(QUERIES_MAX)),
             readers,
+            counts,
             thread: Mutex::new(Some(thread)),
         };
         Ok(Opened { store, known })
@@ -194,12 +202,27 @@ impl SqliteStore {
         self.readers.read(move |conn| state::keys(conn, plugin.as_str(), &after, limit)).await
     }
 
-    /// Each plugin that was ever live and is live still or owed something, by name.
+    /// Each plugin that was ever live and has a file, is paused, is owed something
+    /// or has dead letters that are not discarded, by name. Cheap enough to be
+    /// asked every second.
+    ///
+    /// What is counted is as of a commit within the last half second; while the
+    /// journal cannot be written, or the disk is slow, as it was told last.
     ///
     /// # Errors
     /// Where the file cannot be read now.
     pub async fn lanes(&self) -> Result<Vec<LaneStatus>, RequestError> {
-        Ok(Vec::new())
+        let counts = self.counts.ask(&self.inbox).await;
+        let read = self.readers.read(move |conn: &_| status::lanes(conn, &counts)).await;
+        read.map_err(|error| unavailable(&error))
+    }
+
+    /// Bytes that the journal takes on disk, its write-ahead log among them.
+    pub fn journal_bytes(&self) -> u64 {
+        let log = self.path.with_extension("sqlite-wal");
+        // One that cannot be looked at counts as none: the log goes with each end.
+        let bytes = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+        bytes(&self.path).saturating_add(bytes(&log))
     }
 
     /// Does one step of what an operator asks for.

@@ -17,16 +17,19 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use super::dead::{self, Dead};
 use super::forget::forget;
 use super::keyvalue;
+use super::pause::{pause, resume};
 use super::query::{QueryError, signed};
-use super::rows::unblock;
+use super::rows::{insert_change, unblock};
+use super::search::STEP_READ_MAX;
 use super::walk::{Bounds, Order, Position, Walk, limit};
-use crate::store::records::{Filter, Operation, Report, RequestError, State};
+use crate::store::records::{Filter, NewChange, Operation, Report, RequestError, State};
 
 /// Rows that one step changes.
 pub(super) const CHANGES_MAX: usize = Filter::IDS_MAX;
 
 /// The documents of ordered deliveries are read for what they are about.
-const STEP: Bounds = Bounds { items: CHANGES_MAX, rows: 5_000, bytes: 8 * 1024 * 1024 };
+const STEP: Bounds =
+    Bounds { items: CHANGES_MAX, rows: 5_000, bytes: 8 * 1024 * 1024, read: STEP_READ_MAX };
 
 /// Plugins that a refusal names.
 const NAMED_MAX: usize = 20;
@@ -38,6 +41,10 @@ pub(super) struct Step {
     pub(super) report: Report,
     /// Plugins to which more or less is owed than before, and by how much.
     pub(super) touched: BTreeMap<PluginName, i64>,
+    /// How many more or fewer dead letters plugins have that are not discarded.
+    pub(super) dead: BTreeMap<PluginName, i64>,
+    /// The plugin that is paused from now on, or is no more.
+    pub(super) paused: Option<(PluginName, bool)>,
 }
 
 /// What a step has to know.
@@ -75,9 +82,9 @@ pub(super) fn step(
         Operation::Forget { plugin, dry_run, after } => {
             forget(conn, plugin, *dry_run, after.as_deref(), context)
         }
-        Operation::Pause { .. } | Operation::Resume { .. } | Operation::Note { .. } => {
-            return Ok(Err(RequestError::unavailable("not built yet")));
-        }
+        Operation::Pause { plugin } => pause(conn, plugin, context.now_ms),
+        Operation::Resume { plugin } => resume(conn, plugin),
+        Operation::Note { change } => note(conn, change),
         Operation::SetState { plugin, entries } => {
             keyvalue::set(conn, plugin, entries, context.now_ms)
         }
@@ -99,6 +106,23 @@ impl Step {
             *self.touched.entry(plugin).or_default() += change;
         }
     }
+
+    fn touch_dead(&mut self, plugin: &str, change: i64) {
+        if let Ok(plugin) = plugin.parse::<PluginName>() {
+            *self.dead.entry(plugin).or_default() += change;
+        }
+    }
+
+    pub(super) fn set_paused(&mut self, plugin: &str, paused: bool) {
+        self.paused = plugin.parse().ok().map(|plugin| (plugin, paused));
+    }
+}
+
+fn note(conn: &Connection, change: &NewChange) -> Result<Step, QueryError> {
+    insert_change(conn, change)?;
+    let mut step = Step::default();
+    step.report.count = 1;
+    Ok(step)
 }
 
 fn redrive(
@@ -136,6 +160,7 @@ fn redrive(
             conn.prepare_cached("DELETE FROM dead_letters WHERE id = ?1")?
                 .execute([&letter.delivery])?;
             step.touch(plugin, i64::from(added));
+            step.touch_dead(plugin, -i64::from(letter.discarded_at_ms.is_none()));
         }
     }
     Ok(step)
@@ -158,6 +183,7 @@ fn discard(
         if !dry_run {
             conn.prepare_cached("UPDATE dead_letters SET discarded_at_ms = ?2 WHERE id = ?1")?
                 .execute(params![letter.delivery, signed(now_ms)])?;
+            step.touch_dead(&letter.plugin, -1);
         }
     }
     Ok(step)

@@ -8,9 +8,11 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde::Serialize;
 use serde_json::Value;
 
+use self::notes::Refused;
 use super::dead;
 use super::keyvalue;
 use super::matching::{self, EventRow, Owed, canonical, state_of};
+use super::search::READ_MAX;
 use super::walk::{Bounds, Order, Position, Walk, limit as rows};
 use crate::store::records::{
     AttemptRecord, DeadLetter, DeliverySummary, EventDetail, EventSummary, Filter, Page, Query,
@@ -72,8 +74,17 @@ pub(super) fn answer(conn: &Connection, query: &Query) -> Result<Value, RequestE
             Some(event) => json(&event),
             None => Err(RequestError::not_found(format!("there is no event {id:?}"))),
         },
-        Query::Deliveries { .. } | Query::Refusals { .. } | Query::Changes { .. } => {
-            Err(RequestError::unavailable("not built yet"))
+        Query::Deliveries { filter, limit, after } => {
+            json(&deliveries::page(conn, filter, page_size(*limit)?, after.as_deref())?)
+        }
+        Query::Refusals { source, code, since_ms, until_ms, limit, after } => {
+            let (source, code) = (source.as_deref(), code.as_deref());
+            let which = Refused { source, code, since_ms: *since_ms, until_ms: *until_ms };
+            json(&notes::refusals(conn, &which, page_size(*limit)?, after.as_deref())?)
+        }
+        Query::Changes { plugin, kind, limit, after } => {
+            let limit = page_size(*limit)?;
+            json(&notes::changes(conn, plugin.as_deref(), *kind, limit, after.as_deref())?)
         }
         Query::StatePlugins { limit, after } => {
             json(&keyvalue::plugins(conn, page_size(*limit)?, after.as_deref())?)
@@ -104,11 +115,12 @@ pub(super) fn events(
 ) -> Result<Page<EventSummary>, QueryError> {
     let walk = Walk::new(conn, filter, Order::NewestFirst)?;
     let from = after.map(Position::parse).transpose()?;
-    let bounds = Bounds { items: page_size(limit)?, rows: ROWS_MAX, bytes: u64::MAX };
+    let bounds =
+        Bounds { items: page_size(limit)?, rows: ROWS_MAX, bytes: u64::MAX, read: READ_MAX };
     let (found, next) = walk.page(from.as_ref(), None, bounds)?;
     let items = found
         .into_iter()
-        .map(|row| summary(conn, walk.owed(), row, LISTED_MAX))
+        .map(|row| summary(conn, &walk.matching().owed, row, LISTED_MAX))
         .collect::<rusqlite::Result<_>>()?;
     Ok(Page { items, next: next.map(|next| next.to_string()) })
 }
@@ -196,8 +208,9 @@ fn summary(
     row: EventRow,
     most: usize,
 ) -> rusqlite::Result<EventSummary> {
+    let all = listed(conn, owed, row.seq, None, most)?;
     Ok(EventSummary {
-        deliveries: deliveries(conn, owed, row.seq, most)?,
+        deliveries: all.into_iter().map(|(_, delivery)| delivery).collect(),
         id: row.id,
         source: row.source,
         name: row.name,
@@ -207,22 +220,25 @@ fn summary(
     })
 }
 
-/// The deliveries of an event by plugin and replay, at most so many of each kind.
-fn deliveries(
+/// The deliveries of an event by plugin and replay, whose number comes first;
+/// all of them or those for one plugin, at most so many of each kind.
+fn listed(
     conn: &Connection,
     owed: &[Owed],
     event: i64,
+    plugin: Option<&str>,
     most: usize,
-) -> rusqlite::Result<Vec<DeliverySummary>> {
+) -> rusqlite::Result<Vec<(i64, DeliverySummary)>> {
     let mut found: Vec<(i64, DeliverySummary)> = Vec::new();
-    for owed in owed {
+    for owed in owed.iter().filter(|owed| plugin.is_none_or(|plugin| owed.plugin == plugin)) {
         found.extend(queued(conn, owed, event, most)?);
     }
     let mut statement = conn.prepare_cached(
         "SELECT plugin, replay, id, attempts, reason, discarded_at_ms IS NOT NULL
-         FROM dead_letters WHERE event = ?1 ORDER BY plugin, replay LIMIT ?2",
+         FROM dead_letters WHERE event = ?1 AND (?3 IS NULL OR plugin = ?3)
+         ORDER BY plugin, replay LIMIT ?2",
     )?;
-    let mut read = statement.query(params![event, rows(most)])?;
+    let mut read = statement.query(params![event, rows(most), plugin])?;
     while let Some(row) = read.next()? {
         let state = if row.get(5)? { State::Discarded } else { State::Dead };
         let mut delivery = delivery(row, state)?;
@@ -231,14 +247,15 @@ fn deliveries(
     }
     let mut statement = conn.prepare_cached(
         "SELECT plugin, replay, delivery, number FROM attempts
-         WHERE event = ?1 AND became = 'succeeded' ORDER BY plugin, replay LIMIT ?2",
+         WHERE event = ?1 AND became = 'succeeded' AND (?3 IS NULL OR plugin = ?3)
+         ORDER BY plugin, replay LIMIT ?2",
     )?;
-    let mut read = statement.query(params![event, rows(most)])?;
+    let mut read = statement.query(params![event, rows(most), plugin])?;
     while let Some(row) = read.next()? {
         found.push(delivery(row, State::Succeeded)?);
     }
     found.sort_by(|(replay, a), (other, b)| (&a.plugin, replay).cmp(&(&b.plugin, other)));
-    Ok(found.into_iter().map(|(_, delivery)| delivery).collect())
+    Ok(found)
 }
 
 /// From plugin, replay, id, attempts. The replay's number comes first, to sort by.
@@ -308,5 +325,7 @@ fn waits_for(
 }
 
 mod calls;
+mod deliveries;
+mod notes;
 #[cfg(test)]
 mod tests;

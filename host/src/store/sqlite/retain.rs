@@ -11,6 +11,11 @@ use super::matching::{self, Owed};
 /// Rows that one step looks at.
 const STEP: i64 = 500;
 
+/// Changes that are kept, the newest. By number alone: they are few and short,
+/// some megabytes in all, and where little happens what an operator did long ago
+/// is worth having.
+const CHANGES_KEPT: i64 = 10_000;
+
 /// Where the walk over events is.
 #[derive(Debug, Default)]
 pub(super) struct Walk {
@@ -56,6 +61,7 @@ impl Journal {
         }
 
         more |= self.forget_refused(before, refused_max)?;
+        more |= self.forget_changes()?;
         let too_large = used_bytes(self.connection())? > keep_bytes;
         more |= self.forget_events(before, too_large)?;
         self.commit()?;
@@ -85,6 +91,24 @@ impl Journal {
             "DELETE FROM refused WHERE seq < ?1 AND (seq <= ?2 OR at_ms < ?3)",
             params![end, most, before],
         )?;
+        Ok(removed as i64 == STEP)
+    }
+
+    fn forget_changes(&mut self) -> rusqlite::Result<bool> {
+        let (first, last): (Option<i64>, Option<i64>) = self.connection().query_row(
+            "SELECT (SELECT min(seq) FROM changes), (SELECT max(seq) FROM changes)",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        let (Some(first), Some(last)) = (first, last) else { return Ok(false) };
+        // Their numbers have no gaps.
+        let most = last.saturating_sub(CHANGES_KEPT);
+        if first > most {
+            return Ok(false);
+        }
+        self.begin()?;
+        let end = most.min(first.saturating_add(STEP - 1));
+        let removed = self.connection().execute("DELETE FROM changes WHERE seq <= ?1", [end])?;
         Ok(removed as i64 == STEP)
     }
 

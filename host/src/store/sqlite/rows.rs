@@ -2,6 +2,8 @@
 //! together. `schema.sql` says what the columns mean.
 
 mod calls;
+mod counts;
+mod notes;
 mod plugins;
 mod read;
 
@@ -12,9 +14,13 @@ use hookbox_core::retry::{DeadReason, Next};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 pub(super) use self::calls::insert_calls;
-pub(super) use self::plugins::{forget_breakers, known, mark_absent, mark_live, note_breaker};
+pub(super) use self::counts::{dead, last_event, owed};
+pub(super) use self::notes::{breaker_change, insert_change, insert_refused};
+pub(super) use self::plugins::{
+    breakers, forget_breakers, known, mark_absent, mark_live, note_breaker,
+};
 pub(super) use self::read::{Unreadable, next_due, read_due, read_fresh};
-use crate::store::{Accept, Attempt, Claim, Key, RefusedRequest};
+use crate::store::{Accept, Attempt, Claim, Key};
 
 /// Where a delivery stands in `queue`.
 #[derive(Clone, Copy)]
@@ -93,8 +99,9 @@ pub(super) fn insert_event(
 ) -> rusqlite::Result<()> {
     let event = &accept.event;
     let mut statement = connection.prepare_cached(
-        "INSERT INTO events (seq, id, source, name, secret, received_at_ms, deliveries, document)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT INTO events (seq, id, source, name, secret, received_at_ms, deliveries,
+             document, trace)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     )?;
     statement.execute(params![
         seq,
@@ -105,6 +112,7 @@ pub(super) fn insert_event(
         integer(accept.received_at_ms),
         accept.deliveries.len() as i64,
         event.typed().document,
+        accept.trace,
     ])?;
     Ok(())
 }
@@ -321,20 +329,6 @@ pub(super) fn unblock(
     Ok(true)
 }
 
-/// The newest event; 0 where there is none.
-pub(super) fn last_event(connection: &Connection) -> rusqlite::Result<i64> {
-    connection.query_row("SELECT coalesce(max(seq), 0) FROM events", [], |row| row.get(0))
-}
-
-/// What is owed to each plugin, and how much of it runs.
-pub(super) fn owed(connection: &Connection) -> rusqlite::Result<Vec<(String, u64, u64)>> {
-    let mut statement = connection
-        .prepare("SELECT plugin, count(*), sum(state = 'running') FROM queue GROUP BY plugin")?;
-    let rows = statement
-        .query_map([], |row| Ok((row.get(0)?, natural(row.get(1)?), natural(row.get(2)?))))?;
-    rows.collect()
-}
-
 /// A delivery that the file says is running.
 pub(super) struct RunningRow {
     pub(super) key: Key,
@@ -383,24 +377,4 @@ pub(super) fn interrupt(
         ],
     )?;
     wait(connection, place, now_ms)
-}
-
-pub(super) fn insert_refused(
-    connection: &Connection,
-    refused: &RefusedRequest,
-) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare_cached(
-        "INSERT INTO refused (at_ms, peer, source, status, code, bytes, sha256)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-    )?;
-    statement.execute(params![
-        integer(refused.at_ms),
-        refused.peer,
-        refused.source,
-        refused.status,
-        refused.code,
-        refused.bytes.map(|bytes| bytes as i64),
-        refused.digest.map(|digest| digest.to_string()),
-    ])?;
-    Ok(())
 }

@@ -19,7 +19,8 @@ const APPLICATION: i64 = 0x6862_6f78;
 
 /// Each brings the schema from its index to the next version. A released one is
 /// never edited.
-pub(super) const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema-2.sql")];
+pub(super) const MIGRATIONS: [&str; 3] =
+    [include_str!("schema.sql"), include_str!("schema-2.sql"), include_str!("schema-3.sql")];
 
 /// The version that this program writes.
 pub const VERSION: usize = MIGRATIONS.len();

@@ -10,7 +10,7 @@ use std::fmt;
 use hookbox_core::ids::EventId;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::matching::{COLUMNS, EventRow, Matching, Owed, canonical, event_row};
+use super::matching::{COLUMNS, EventRow, Matching, canonical, event_row};
 use super::query::QueryError;
 use crate::store::records::{Filter, RequestError, State};
 
@@ -33,6 +33,8 @@ pub(super) struct Bounds {
     pub(super) rows: usize,
     /// Of the documents of those that it has; the last may go past it.
     pub(super) bytes: u64,
+    /// Of the documents that are read for a text; the last may go past it.
+    pub(super) read: u64,
 }
 
 /// Where a walk stands: at this event.
@@ -102,9 +104,9 @@ impl<'a> Walk<'a> {
         Ok(Self { conn, matching: Matching::new(conn, filter)?, order, by })
     }
 
-    /// To which plugins something is owed.
-    pub(super) fn owed(&self) -> &[Owed] {
-        &self.matching.owed
+    /// The filter, applied.
+    pub(super) fn matching(&self) -> &Matching<'a> {
+        &self.matching
     }
 
     /// The newest event there is now, where such a walk can end. None: there
@@ -159,6 +161,9 @@ impl<'a> Walk<'a> {
                         return Ok((items, Some(position)));
                     }
                 }
+                if self.matching.search.read() >= bounds.read {
+                    return Ok((items, Some(position)));
+                }
                 last = Some(position);
             }
             match last {
@@ -186,7 +191,8 @@ impl<'a> Walk<'a> {
         Ok(items)
     }
 
-    fn position(&self, row: &EventRow) -> Position {
+    /// Where an event of the walk stands in it.
+    pub(super) fn position(&self, row: &EventRow) -> Position {
         match self.by {
             By::Named | By::Events => Position::Id(row.id.clone()),
             By::Queue | By::Dead => Position::Seq(row.seq),

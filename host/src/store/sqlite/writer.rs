@@ -17,6 +17,7 @@ use tracing::{error, info};
 use super::failure::{explain, is_doubtful, is_of_the_disk};
 use super::inbox::{Inbox, Reply, Taken, Wants};
 use super::journal::{Command, Done, Failure, Journal};
+use super::lanes::LaneCounts;
 use super::schema::OpenError;
 use super::{unavailable, unix_ms};
 use crate::store::{Claim, Health, RefusedRequest, StoreError};
@@ -103,8 +104,9 @@ impl Writer {
         let _leaving = Leaving(Arc::clone(&self.inbox));
         loop {
             let sleep_ms = self.wakes_at_ms().saturating_sub(unix_ms());
-            let taken = self.inbox.take(Duration::from_millis(sleep_ms.min(SLEEP_MAX_MS)));
+            let mut taken = self.inbox.take(Duration::from_millis(sleep_ms.min(SLEEP_MAX_MS)));
             let ended = taken.ended;
+            let asks = std::mem::take(&mut taken.asks);
             let now_ms = unix_ms();
             self.follow_clock(now_ms);
             self.absorb(taken, now_ms);
@@ -120,6 +122,7 @@ impl Writer {
             if self.failing.is_some() {
                 self.refuse();
             }
+            self.tell_counts(asks);
             if ended && (self.commands.is_empty() || self.failing.is_some()) {
                 if !self.commands.is_empty() {
                     error!(
@@ -265,7 +268,7 @@ impl Writer {
         let inbox = Arc::clone(&self.inbox);
         self.answers.spawn(async move {
             for (done, reply) in done.into_iter().zip(replies) {
-                answer(done, reply);
+                reply.answer(done);
             }
             for (reply, claim) in handed {
                 if let Err(claim) = reply.send(claim) {
@@ -273,6 +276,18 @@ impl Writer {
                 }
             }
         });
+    }
+
+    /// After a failure memory says what was not committed: who asks then has to
+    /// do with what was told before.
+    fn tell_counts(&self, asks: Vec<oneshot::Sender<Vec<LaneCounts>>>) {
+        if asks.is_empty() || self.failing.is_some() {
+            return;
+        }
+        let counts = self.journal.counts();
+        for ask in asks {
+            let _gone = ask.send(counts.clone());
+        }
     }
 
     fn give_back(&mut self, claim: Claim) {
@@ -370,22 +385,6 @@ impl Writer {
             }
             Err(error) => self.fail(&error, now_ms),
         }
-    }
-}
-
-fn answer(done: Done, reply: Reply) {
-    // Who waited may have gone.
-    match (done, reply) {
-        (Done::Accept(result), Reply::Accept(reply)) => {
-            let _gone = reply.send(result);
-        }
-        (Done::Settle(settled), Reply::Settle(reply)) => {
-            let _gone = reply.send(settled);
-        }
-        (Done::Operate(result), Reply::Operate(reply)) => {
-            let _gone = reply.send(result);
-        }
-        _ => {}
     }
 }
 

@@ -62,6 +62,7 @@ impl Journal {
             let reason = DeadReason::BacklogFull;
             let dead = Dead { place, id: &id, attempts: 0, reason, error: None };
             rows::insert_dead(&self.connection, &dead, now_ms)?;
+            lane.dead += 1;
             return Ok(false);
         }
         let entity = if new.ordered { accept.event.entity() } else { None };
@@ -87,6 +88,7 @@ impl Journal {
             received_at_ms: accept.received_at_ms,
             attempts: 0,
             forgiven: 0,
+            trace: accept.trace.clone(),
         };
         if at_once {
             lane.wants -= 1;

@@ -5,6 +5,7 @@ use hookbox_core::retry::DeadReason;
 use tracing::error;
 
 use super::Journal;
+use crate::store::records::ChangeKind;
 use crate::store::sqlite::lanes::{Ready, Running, WINDOW};
 use crate::store::sqlite::rows::{self, Dead, Place, Unreadable};
 
@@ -36,13 +37,42 @@ impl Journal {
                 let Some(ready) = self.next(&name, now_ms)? else { break };
                 self.hand(&name, ready, now_ms)?;
             }
-            let until = self.lane(&name).breaker_until_ms(now_ms);
-            if until != self.lane(&name).breaker_noted {
-                self.begin()?;
-                rows::note_breaker(&self.connection, &name, until)?;
-                self.lane(&name).breaker_noted = until;
-            }
+            self.note_breaker(&name, now_ms)?;
         }
+        Ok(())
+    }
+
+    /// Writes how the breaker stands, where that is not what the file says. That
+    /// it opened or closed is a change to look up later; that it stays open after
+    /// a trial is none.
+    fn note_breaker(&mut self, name: &PluginName, now_ms: u64) -> rusqlite::Result<()> {
+        let lane = self.lane(name);
+        let (until, noted) = (lane.breaker_until_ms(now_ms), lane.breaker_noted);
+        let live = lane.live.is_some();
+        if until == noted {
+            return Ok(());
+        }
+        self.begin()?;
+        rows::note_breaker(&self.connection, name, until)?;
+        let told = match (noted, until) {
+            (None, Some(until)) => {
+                let for_ms = until.saturating_sub(now_ms);
+                let text = format!(
+                    "too many of its calls failed in a row: it gets nothing for {for_ms} ms, then \
+                     one event as a trial"
+                );
+                Some((ChangeKind::BreakerOpen, text))
+            }
+            (Some(_), None) if live => {
+                Some((ChangeKind::BreakerClosed, "it gets events again".to_owned()))
+            }
+            (Some(_), None) => Some((ChangeKind::BreakerClosed, "its code is gone".to_owned())),
+            _ => None,
+        };
+        if let Some((kind, text)) = told {
+            rows::insert_change(&self.connection, &rows::breaker_change(name, kind, text, now_ms))?;
+        }
+        self.lane(name).breaker_noted = until;
         Ok(())
     }
 
@@ -84,7 +114,7 @@ impl Journal {
             );
             let error = Some(text.as_str());
             let dead = Dead { place, id: &id, attempts: ready.attempts, reason, error };
-            rows::insert_dead(&self.connection, &dead, now_ms)?;
+            self.insert_dead(&dead, now_ms)?;
             error!(
                 plugin = %place.plugin, event = %ready.event_id, delivery = id,
                 reason = reason.code(), error,
@@ -150,7 +180,7 @@ impl Journal {
                 let reason = DeadReason::Unreadable;
                 let error = Some(row.error.as_str());
                 let dead = Dead { place, id: &row.id, attempts: row.attempts, reason, error };
-                rows::insert_dead(&self.connection, &dead, now_ms)?;
+                self.insert_dead(&dead, now_ms)?;
                 error!(
                     plugin = %name, delivery = row.id, error = row.error,
                     "dead: the journal's copy of the event cannot be read"

@@ -5,7 +5,9 @@ use rusqlite::Connection;
 use tracing::info;
 
 use super::Journal;
+use crate::store::records::ChangeKind;
 use crate::store::sqlite::lanes::Lane;
+use crate::store::sqlite::pause;
 use crate::store::sqlite::rows::{self, Place};
 use crate::store::sqlite::schema::{self, OpenError};
 
@@ -53,13 +55,39 @@ impl Journal {
             }
         }
         self.lanes.values_mut().for_each(|l| l.running.retain(|_, running| !running.abandoned));
-        rows::forget_breakers(&self.connection)?;
-        self.lanes.values_mut().for_each(|lane| lane.breaker_noted = None);
+        for (plugin, dead) in rows::dead(&self.connection)? {
+            let Ok(name) = plugin.parse::<PluginName>() else { continue };
+            self.lane(&name).dead = dead;
+        }
+        for name in pause::paused(&self.connection)? {
+            self.lane(&name).paused = true;
+        }
+        self.take_up_breakers(started, now_ms)?;
         // Writes a page, so that it is known whether that can be done.
         self.connection.pragma_update(None, "user_version", schema::VERSION as i64)?;
         self.commit()?;
         if self.owed > 0 {
             info!(owed = self.owed, interrupted, "deliveries are owed from before");
+        }
+        Ok(())
+    }
+
+    /// Breakers start closed with each process. Else what memory says of them
+    /// holds, and is written by the next batch where the file says otherwise.
+    fn take_up_breakers(&mut self, started: bool, now_ms: u64) -> Result<(), OpenError> {
+        self.lanes.values_mut().for_each(|lane| lane.breaker_noted = None);
+        for (name, until) in rows::breakers(&self.connection)? {
+            if started {
+                let text = "hookbox started, and breakers with it".to_owned();
+                let kind = ChangeKind::BreakerClosed;
+                let change = rows::breaker_change(&name, kind, text, now_ms);
+                rows::insert_change(&self.connection, &change)?;
+            } else {
+                self.lane(&name).breaker_noted = Some(until);
+            }
+        }
+        if started {
+            rows::forget_breakers(&self.connection)?;
         }
         Ok(())
     }

@@ -46,7 +46,7 @@ impl Journal {
                 if self.finish(place, now_ms)? {
                     let id = claim.delivery.to_string();
                     let dead = Dead { place, id: &id, attempts: claim.attempt, reason, error };
-                    rows::insert_dead(&self.connection, &dead, now_ms)?;
+                    self.insert_dead(&dead, now_ms)?;
                 }
                 Ok(Settled::Dead(reason))
             }
@@ -101,6 +101,13 @@ impl Journal {
             lane.waits_until(now_ms);
         }
         Ok(true)
+    }
+
+    /// Writes a dead letter of what was taken out of the queue, and counts it.
+    pub(super) fn insert_dead(&mut self, dead: &Dead<'_>, now_ms: u64) -> rusqlite::Result<()> {
+        rows::insert_dead(&self.connection, dead, now_ms)?;
+        self.lane(dead.place.plugin).dead += 1;
+        Ok(())
     }
 
     /// For a command that is given up after a failure: its claim is not handed

@@ -1,9 +1,15 @@
-#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use std::collections::BTreeMap;
 
 use super::super::fixture::{Fixture, NOW_MS, World, event_id, filter, received};
 use super::*;
+use crate::store::records::ChangeKind;
 
 fn redrive(filter: Filter) -> Operation {
     Operation::Redrive { filter, dry_run: false, after: None }
@@ -355,6 +361,105 @@ fn a_plugin_that_is_there_is_not_forgotten() {
         assert_eq!(error.code, "invalid", "{plugin}");
     }
     assert_eq!(queue(&fixture), ["audit 1.0 pending"]);
+}
+
+#[test]
+fn a_plugin_is_paused_once_and_since_then() {
+    let fixture = Fixture::new();
+    fixture.plugin("audit", true, None);
+    fixture.plugin("gone", false, None);
+    let world = &mut World::default();
+    let mut count = |operation: Operation, now_ms| {
+        let step = world.step(&fixture, &operation, now_ms).expect("a report");
+        let paused = step.paused.map(|(plugin, paused)| (plugin.to_string(), paused));
+        (step.report.count, paused)
+    };
+    let pause = |plugin: &str| Operation::Pause { plugin: plugin.to_owned() };
+    let resume = |plugin: &str| Operation::Resume { plugin: plugin.to_owned() };
+    let said = |plugin: &str, paused| Some((plugin.to_owned(), paused));
+    assert_eq!(count(pause("audit"), NOW_MS), (1, said("audit", true)));
+    assert_eq!(count(pause("audit"), NOW_MS + 1), (0, said("audit", true)));
+    assert_eq!(count(pause("gone"), NOW_MS + 2), (1, said("gone", true)));
+    assert_eq!(count(resume("gone"), NOW_MS), (1, said("gone", false)));
+    assert_eq!(count(resume("gone"), NOW_MS), (0, said("gone", false)));
+    let since = "SELECT name || ' ' || paused_at_ms FROM plugins WHERE paused_at_ms IS NOT NULL";
+    assert_eq!(fixture.column::<String>(since), [format!("audit {NOW_MS}")]);
+    for operation in [pause("adit"), resume("adit")] {
+        let error = world.step(&fixture, &operation, NOW_MS).expect_err("an error");
+        assert_eq!(error.code, "not-found");
+    }
+}
+
+#[test]
+fn what_is_owed_to_a_paused_plugin_is_parked_but_for_what_runs_or_is_blocked() {
+    let mut fixture = Fixture::new();
+    fixture.events(4);
+    fixture.plugin("audit", true, None);
+    for (seq, state) in [(1, "pending"), (2, "running"), (3, "waiting"), (4, "blocked")] {
+        fixture.owe("audit", seq, 0, state);
+    }
+    let states =
+        |fixture: &Fixture| fixture.column::<String>("SELECT state FROM deliveries ORDER BY event");
+    assert_eq!(states(&fixture), ["pending", "running", "waiting", "blocked"]);
+    let pause = Operation::Pause { plugin: "audit".to_owned() };
+    World::default().step(&fixture, &pause, NOW_MS).expect("a report");
+    assert_eq!(states(&fixture), ["parked", "running", "parked", "blocked"]);
+}
+
+#[test]
+fn a_pause_is_forgotten_with_its_plugin() {
+    let mut fixture = Fixture::new();
+    fixture.plugin("gone", false, None);
+    let pause = Operation::Pause { plugin: "gone".to_owned() };
+    let mut world = World::default();
+    world.step(&fixture, &pause, NOW_MS).expect("a report");
+    let dry = world.step(&fixture, &dry(forget("gone")), NOW_MS).expect("a report");
+    assert_eq!(dry.paused, None);
+    let step = world.step(&fixture, &forget("gone"), NOW_MS).expect("a report");
+    assert_eq!(step.paused, Some(("gone".parse().expect("a name"), false)));
+    world.run(&mut fixture, redrive(Filter::default()), |_| {});
+}
+
+#[test]
+fn a_change_is_noted_with_its_words_cut_between_characters() {
+    let fixture = Fixture::new();
+    let change = NewChange {
+        at_ms: NOW_MS,
+        kind: ChangeKind::Revealed,
+        plugin: None,
+        subject: Some(event_id(1)),
+        actor: Some("\u{fc}".repeat(200)),
+        text: format!("a{}", "\u{20ac}".repeat(2_000)),
+    };
+    let step = World::default().step(&fixture, &Operation::Note { change }, NOW_MS);
+    assert_eq!(step.expect("a report").report, Report { count: 1, next: None });
+    let row = "SELECT concat_ws(' ', seq, at_ms, kind, plugin, subject, octet_length(actor),
+                   octet_length(text)) FROM changes";
+    let text_bytes = 1 + NewChange::TEXT_BYTES_MAX / 3 * 3;
+    let expected = format!("1 {NOW_MS} revealed {} 256 {text_bytes}", event_id(1));
+    assert_eq!(fixture.column::<String>(row), [expected]);
+}
+
+#[test]
+fn dead_letters_are_counted_as_they_come_back_or_are_discarded() {
+    let mut fixture = Fixture::new();
+    fixture.events(4);
+    fixture.plugin("audit", true, None);
+    fixture.plugin("mail", true, None);
+    let mut named = vec![fixture.dead("audit", 1, false), fixture.dead("audit", 2, true)];
+    named.push(fixture.dead("mail", 3, false));
+    let mut world = World::default();
+    let mut dead = |operation: Operation| {
+        let step = world.step(&fixture, &operation, NOW_MS).expect("a report");
+        let dead = step.dead.into_iter().map(|(plugin, change)| format!("{plugin} {change}"));
+        dead.collect::<Vec<_>>()
+    };
+    let these = |ids: &[String]| filter(|f| f.ids = ids.to_vec());
+    assert_eq!(dead(dry(discard(Filter::default()))), [""; 0]);
+    assert_eq!(dead(discard(these(&named[2..]))), ["mail -1"]);
+    assert_eq!(dead(discard(these(&named[2..]))), [""; 0]);
+    // Of the three only one was still counted.
+    assert_eq!(dead(redrive(these(&named))), ["audit -1", "mail 0"]);
 }
 
 #[test]

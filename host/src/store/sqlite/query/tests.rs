@@ -260,6 +260,11 @@ fn no_question_reads_a_whole_table_or_sorts_it() {
          WHERE (d.event, d.id) > (?1, ?2) ORDER BY d.event, d.id LIMIT ?3",
         BEFORE,
         NOT_BLOCKED,
+        notes::CHANGES,
+        notes::CHANGES_OF,
+        deliveries::DEAD,
+        deliveries::REPLAY_OWED,
+        deliveries::REPLAY_DONE,
         "SELECT 1 FROM dead_letters WHERE event = ?1 AND (?2 IS NULL OR plugin = ?2)",
     ] {
         let plan =

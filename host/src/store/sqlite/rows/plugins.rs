@@ -3,7 +3,7 @@
 use hookbox_core::ids::PluginName;
 use rusqlite::{Connection, params};
 
-use super::integer;
+use super::{integer, natural};
 use crate::store::LivePlugin;
 
 /// Plugins that are in neither list were deleted.
@@ -61,6 +61,23 @@ pub(in crate::store::sqlite) fn note_breaker(
         .prepare_cached("UPDATE plugins SET breaker_until_ms = ?2 WHERE name = ?1")?
         .execute(params![plugin.as_str(), until_ms.map(integer)])?;
     Ok(())
+}
+
+/// The plugins whose breakers are open, as the file says, and until when.
+pub(in crate::store::sqlite) fn breakers(
+    connection: &Connection,
+) -> rusqlite::Result<Vec<(PluginName, u64)>> {
+    let mut statement = connection
+        .prepare("SELECT name, breaker_until_ms FROM plugins WHERE breaker_until_ms IS NOT NULL")?;
+    let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
+    let mut breakers = Vec::new();
+    for row in rows {
+        let (name, until): (String, i64) = row?;
+        if let Ok(name) = name.parse() {
+            breakers.push((name, natural(until)));
+        }
+    }
+    Ok(breakers)
 }
 
 /// Breakers start closed with each process.

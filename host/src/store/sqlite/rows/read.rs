@@ -33,7 +33,7 @@ macro_rules! read {
     ($where:literal) => {
         concat!(
             "SELECT q.event, q.replay, q.id, q.attempts, q.forgiven,
-                 e.id, e.source, e.name, e.secret, e.received_at_ms, e.document
+                 e.id, e.source, e.name, e.secret, e.received_at_ms, e.document, e.trace
              FROM queue q CROSS JOIN events e ON e.seq = q.event ",
             $where
         )
@@ -105,6 +105,8 @@ fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<Result<String, String>
 fn ready(row: &Row<'_>, key: Key) -> rusqlite::Result<Result<Ready, String>> {
     let (attempts, forgiven) = (small(row.get(3)?), small(row.get(4)?));
     let received_at_ms = natural(row.get(9)?);
+    // Of no weight for the delivery: one that cannot be read is as none.
+    let trace = row.get_ref(11)?.as_str().ok().map(str::to_owned);
     let texts =
         [text(row, 2)?, text(row, 5)?, text(row, 6)?, text(row, 7)?, text(row, 8)?, text(row, 10)?];
     let understood = || -> Result<Ready, String> {
@@ -120,6 +122,7 @@ fn ready(row: &Row<'_>, key: Key) -> rusqlite::Result<Result<Ready, String>> {
             received_at_ms,
             attempts,
             forgiven,
+            trace,
         })
     };
     Ok(understood())
