@@ -3,6 +3,7 @@
 //! Invariant: no line holds a secret or a body.
 
 pub mod live;
+pub mod metrics;
 mod redact;
 pub mod stats;
 
