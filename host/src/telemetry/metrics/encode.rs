@@ -84,6 +84,9 @@ struct Gauges {
     breaker_open: u64,
 }
 
+/// One of them.
+type Part = fn(&Gauges) -> u64;
+
 impl Metrics {
     /// All figures as text.
     pub fn encode(&self, lanes: &[LaneGauges<'_>], journal: JournalGauges) -> String {
@@ -132,7 +135,7 @@ impl Metrics {
         let mut places = self.plugins();
         let mut all: BTreeMap<String, Gauges> = BTreeMap::new();
         for lane in lanes {
-            let label = places.label(lane.plugin);
+            let label = places.label(lane.plugin, lane.live);
             let gauges = all.entry(label).or_default();
             let age_ms = lane.oldest_at_ms.map_or(0, |at_ms| now_ms.saturating_sub(at_ms));
             gauges.owed += lane.owed;
@@ -216,7 +219,7 @@ impl Exposition {
     }
 
     fn lanes(&self, text: &mut Text<'_>) -> fmt::Result {
-        let counts: [(&str, &str, fn(&Gauges) -> u64); 5] = [
+        let counts: [(&str, &str, Part); 5] = [
             ("hookbox_queue_depth", "Deliveries that are owed.", |lane| lane.owed),
             ("hookbox_dead_letters", "Dead letters that were not discarded.", |lane| lane.dead),
             ("hookbox_plugin_live", "1: the plugin is live.", |lane| lane.live),

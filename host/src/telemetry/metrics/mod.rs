@@ -19,7 +19,7 @@ mod process;
 mod tests;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use hookbox_core::effects::OutboundCall;
 use hookbox_core::ids::{EventId, PluginName};
@@ -28,6 +28,7 @@ pub use self::encode::{CONTENT_TYPE, JournalGauges, LaneGauges};
 use self::intake::Intake;
 use self::plugins::Places;
 use super::stats::{PluginStats, Stats};
+use super::unix_ms;
 
 /// What plugins and sources are counted by that have no place of their own. A
 /// plugin of this name shares it.
@@ -164,7 +165,9 @@ impl Metrics {
     pub fn reload(&self, plugin: &PluginName, outcome: Reload) {
         match outcome {
             Reload::Gone => self.plugins().went(plugin),
-            Reload::Live | Reload::Refused => self.plugins().came(plugin),
+            Reload::Live => self.plugins().came(plugin),
+            // It takes no place from one that is called.
+            Reload::Refused => {}
         }
         let mut reloads = locked(&self.reloads);
         if let Some((_, count)) = reloads.iter_mut().find(|(of, _)| *of == outcome) {
@@ -199,9 +202,4 @@ impl Metrics {
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing that runs under a lock can leave it half changed.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn unix_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

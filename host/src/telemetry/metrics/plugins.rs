@@ -121,12 +121,14 @@ impl Places {
 
     /// The name that it is counted by. One that has no place gets a free one; for
     /// the sake of a question nobody makes room.
-    pub(super) fn label(&mut self, plugin: &PluginName) -> String {
-        if self.places.contains_key(plugin) || self.places.len() < PLACES_MAX {
-            self.place(plugin);
-            return plugin.to_string();
+    pub(super) fn label(&mut self, plugin: &PluginName, live: bool) -> String {
+        if !self.places.contains_key(plugin) {
+            if self.places.len() >= PLACES_MAX || plugin.as_str() == OTHER {
+                return OTHER.to_owned();
+            }
+            self.places.insert(plugin.clone(), Place { gone: !live, ..Place::default() });
         }
-        OTHER.to_owned()
+        plugin.to_string()
     }
 
     pub(super) fn stats(&mut self, at_ms: u64, plugin: &PluginName) -> PluginStats {

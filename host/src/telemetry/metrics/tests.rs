@@ -1,4 +1,9 @@
-#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and one shows what it measured"
+)]
 
 use hookbox_core::effects::CalledBody;
 
