@@ -155,7 +155,7 @@ impl Host {
     fn call(&self, code: Code) -> &'static str {
         let said = &code.description;
         assert!(said.events.len() <= 1_000 && said.name.chars().count() <= 64);
-        let plugin = Plugin::new(&self.name, Arc::new(code), &self.settings, 1);
+        let plugin = Plugin::new(&self.name, Arc::new(code), &self.settings, 1, 1);
         let call = Call {
             delivery: DeliveryId::new(1, [0; 10]),
             event_id: EventId::new(1, [0; 10]),

@@ -14,7 +14,7 @@ pub mod tls;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use accept::serve;
 use bytes::Bytes;
@@ -44,6 +44,10 @@ pub trait Receive: Send + Sync + 'static {
 
     /// Told of each request that never got so far, so that none is silent.
     fn refused(&self, source: &str, peer: SocketAddr, answer: &Answer);
+
+    /// Told of each answer to a request for a webhook, as long after its head was
+    /// read.
+    fn answered(&self, source: &str, answer: &Answer, elapsed: Duration);
 }
 
 /// Bounds of requests.
@@ -85,6 +89,7 @@ async fn handle<R: Receive>(
     peer: SocketAddr,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
+    let began = Instant::now();
     let version = request.version();
     let (head, body) = request.into_parts();
     if head.uri.path() == HEALTH && matches!(head.method, Method::GET | Method::HEAD) {
@@ -111,5 +116,6 @@ async fn handle<R: Receive>(
             }
         },
     };
+    receive.answered(source, &answer, began.elapsed());
     Ok(respond::response(&answer, version))
 }

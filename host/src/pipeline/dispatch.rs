@@ -20,6 +20,7 @@ use hookbox_core::retry::RetryPolicy;
 use tokio::task::{self, JoinSet};
 use tracing::{debug, error, info, warn};
 
+use super::witness::Witness;
 use crate::config::{self, Order};
 use crate::faults;
 use crate::plugin::invoke::{Call, Runner};
@@ -29,7 +30,12 @@ use crate::telemetry::shown;
 
 /// Keeps workers for each live plugin. Returns once the store is closed and
 /// every call has ended.
-pub async fn run<S: Store>(store: Arc<S>, runner: Runner, mut generations: Generations) {
+pub async fn run<S: Store>(
+    store: Arc<S>,
+    runner: Runner,
+    mut generations: Generations,
+    witness: Witness,
+) {
     let mut workers: JoinSet<()> = JoinSet::new();
     let mut running: HashMap<task::Id, Seat> = HashMap::new();
     let mut told: Option<(Vec<LivePlugin>, Vec<PluginName>)> = None;
@@ -44,9 +50,14 @@ pub async fn run<S: Store>(store: Arc<S>, runner: Runner, mut generations: Gener
         if !closed {
             let taken: HashSet<Seat> = running.values().cloned().collect();
             for seat in seats(&generation).filter(|seat| !taken.contains(seat)) {
-                let worker =
-                    worker(seat.clone(), Arc::clone(&store), runner.clone(), generations.clone());
-                running.insert(workers.spawn(worker).id(), seat);
+                let worker = Worker {
+                    seat: seat.clone(),
+                    store: Arc::clone(&store),
+                    runner: runner.clone(),
+                    generations: generations.clone(),
+                    witness: witness.clone(),
+                };
+                running.insert(workers.spawn(worker.run()).id(), seat);
             }
         }
         tokio::select! {
@@ -116,19 +127,68 @@ fn policy(settings: &config::Plugin) -> Policy {
     }
 }
 
-/// One call after another, as long as the plugin is live and may have as many.
-async fn worker<S: Store>(seat: Seat, store: Arc<S>, runner: Runner, mut generations: Generations) {
-    loop {
-        let claim = tokio::select! {
-            claim = store.claim(&seat.plugin) => claim,
-            _ = generations.wait_for(|generation| !seat.is_in(generation)) => None,
+/// Whoever has a seat.
+struct Worker<S> {
+    seat: Seat,
+    store: Arc<S>,
+    runner: Runner,
+    generations: Generations,
+    witness: Witness,
+}
+
+impl<S: Store> Worker<S> {
+    /// One call after another, as long as the plugin is live and may have as
+    /// many.
+    async fn run(mut self) {
+        loop {
+            let claim = tokio::select! {
+                claim = self.store.claim(&self.seat.plugin) => claim,
+                _ = self.generations.wait_for(|generation| !self.seat.is_in(generation)) => None,
+            };
+            let Some(claim) = claim else { return };
+            // What is live may have changed while it waited.
+            let live = self.generations.borrow().plugins.get(&self.seat.plugin).cloned();
+            match live {
+                Some(plugin) => self.attempt(plugin, claim).await,
+                None => return self.store.release(claim),
+            }
+        }
+    }
+
+    /// One call. Its result is given to the store, so that it and the next claim
+    /// share a commit.
+    async fn attempt(&self, plugin: Arc<Plugin>, claim: Claim) {
+        let call = Call {
+            delivery: claim.delivery,
+            event_id: claim.event_id,
+            event: Arc::clone(&claim.event),
+            received_at_ms: claim.received_at_ms,
+            attempt: claim.attempt,
+            replay: claim.is_replay(),
         };
-        let Some(claim) = claim else { return };
-        // What is live may have changed while it waited.
-        let live = generations.borrow().plugins.get(&seat.plugin).cloned();
-        match live {
-            Some(plugin) => attempt(&*store, &runner, plugin, claim).await,
-            None => return store.release(claim),
+        faults::point("call.before");
+        let mut held = Held { store: &*self.store, claim: Some(claim) };
+        let done = self.runner.handle(Arc::clone(&plugin), call).await;
+        let Some(claim) = held.claim.take() else { return };
+        faults::point("call.after");
+        let since = done.started.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let attempt = Attempt {
+            digest: plugin.code.digest,
+            generation: plugin.since,
+            started_at_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+            duration: done.duration,
+            outcome: done.outcome,
+            log: done.log,
+            changes: done.changes,
+            calls: done.calls,
+        };
+        tell(&plugin, &claim, &attempt);
+        self.witness.attempt(&plugin, &claim, &attempt);
+        let handled = attempt.outcome == Outcome::Handled;
+        let (delivery, event) = (claim.delivery, claim.event_id);
+        let settled = self.store.settle(claim, attempt);
+        if !handled {
+            tokio::spawn(tell_dead(settled, plugin, event, delivery, self.witness.clone()));
         }
     }
 }
@@ -147,53 +207,21 @@ impl<S: Store> Drop for Held<'_, S> {
     }
 }
 
-/// One call. Its result is given to the store, so that it and the next claim
-/// share a commit.
-async fn attempt<S: Store>(store: &S, runner: &Runner, plugin: Arc<Plugin>, claim: Claim) {
-    let call = Call {
-        delivery: claim.delivery,
-        event_id: claim.event_id,
-        event: Arc::clone(&claim.event),
-        received_at_ms: claim.received_at_ms,
-        attempt: claim.attempt,
-        replay: claim.is_replay(),
-    };
-    faults::point("call.before");
-    let mut held = Held { store, claim: Some(claim) };
-    let done = runner.handle(Arc::clone(&plugin), call).await;
-    let Some(claim) = held.claim.take() else { return };
-    faults::point("call.after");
-    let since = done.started.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let attempt = Attempt {
-        digest: plugin.code.digest,
-        generation: plugin.since,
-        started_at_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
-        duration: done.duration,
-        outcome: done.outcome,
-        log: done.log,
-        changes: done.changes,
-        calls: done.calls,
-    };
-    tell(&plugin, &claim, &attempt);
-    let handled = attempt.outcome == Outcome::Handled;
-    let (delivery, event) = (claim.delivery, claim.event_id);
-    let settled = store.settle(claim, attempt);
-    if !handled {
-        tokio::spawn(tell_dead(settled, plugin, event, delivery));
-    }
-}
-
 async fn tell_dead(
     settled: impl Future<Output = Option<Settled>>,
     plugin: Arc<Plugin>,
     event: EventId,
     delivery: DeliveryId,
+    witness: Witness,
 ) {
     match settled.await {
-        Some(Settled::Dead(reason)) => error!(
-            plugin = %plugin.name, %event, %delivery, %reason,
-            "dead: the delivery is given up; `hookbox dead list` shows it"
-        ),
+        Some(Settled::Dead(reason)) => {
+            error!(
+                plugin = %plugin.name, %event, %delivery, %reason,
+                "dead: the delivery is given up; `hookbox dead list` shows it"
+            );
+            witness.dead(&plugin.name, event, delivery, reason.to_string());
+        }
         Some(Settled::Waiting { until_ms }) => debug!(
             plugin = %plugin.name, %event, %delivery, until_ms, "the delivery is tried again"
         ),

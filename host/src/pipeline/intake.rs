@@ -2,31 +2,41 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use hookbox_core::event::Event;
 use hookbox_core::ids::{DeliveryId, Digest, EventId, SourceName};
+use hookbox_core::retry::DeadReason;
 use hookbox_core::verify::{Refusal, verify};
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
+use super::witness::Witness;
 use crate::config::{Live, Order};
 use crate::ingress::{Answer, Receive};
 use crate::plugin::registry::Generations;
 use crate::store::{Accept, Accepted, Health, NewDelivery, RefusedRequest, Store, StoreError};
-use crate::telemetry::shown;
+use crate::telemetry::live::Notice;
+use crate::telemetry::metrics::Request;
+use crate::telemetry::{shown, unix_ms};
 
 /// See the module's text.
 pub struct Intake<S> {
     live: watch::Receiver<Arc<Live>>,
     generations: Generations,
     store: Arc<S>,
+    witness: Witness,
 }
 
 impl<S: Store> Intake<S> {
     /// Takes what comes by the settings and for the plugins of the moment.
-    pub fn new(live: watch::Receiver<Arc<Live>>, generations: Generations, store: Arc<S>) -> Self {
-        Self { live, generations, store }
+    pub fn new(
+        live: watch::Receiver<Arc<Live>>,
+        generations: Generations,
+        store: Arc<S>,
+        witness: Witness,
+    ) -> Self {
+        Self { live, generations, store, witness }
     }
 
     /// The event, and how long the same body counts as a duplicate.
@@ -45,9 +55,13 @@ impl<S: Store> Intake<S> {
         let id = EventId::new(received_at_ms, random()?);
         let generation = Arc::clone(&self.generations.borrow());
         let mut deliveries = Vec::new();
+        // In the order of the subscribers.
+        let mut ids = Vec::new();
         for (plugin, settings) in generation.subscribers(&event) {
+            let id = DeliveryId::new(received_at_ms, random()?);
+            ids.push(id);
             deliveries.push(NewDelivery {
-                id: DeliveryId::new(received_at_ms, random()?),
+                id,
                 plugin: plugin.clone(),
                 backlog_max: settings.backlog_max,
                 ordered: settings.order == Order::Entity,
@@ -74,33 +88,62 @@ impl<S: Store> Intake<S> {
             Accepted::New { overflowed } => overflowed,
             Accepted::Duplicate { of } => {
                 info!(event = %of, name, %source, secret, "duplicate: it was accepted before");
+                self.tell_received(received_at_ms, of, &event, 0, true);
                 return Ok(Answer::Accepted { event_id: of, duplicate: true });
             }
         };
         let plugins = plugins - overflowed.len();
         info!(event = %id, name, %source, secret, plugins, "accepted");
+        self.tell_received(received_at_ms, id, &event, plugins, false);
         for plugin in overflowed {
             error!(
                 event = %id, name, plugin = %plugin,
                 "dead: more deliveries are owed to the plugin than plugin.{plugin}.backlog_max"
             );
+            let subscribers = generation.subscribers(&event).map(|(name, _)| name);
+            let delivery = subscribers.zip(&ids).find(|(name, _)| **name == plugin);
+            if let Some((_, delivery)) = delivery {
+                self.witness.dead(&plugin, id, *delivery, DeadReason::BacklogFull.to_string());
+            }
         }
         Ok(Answer::Accepted { event_id: id, duplicate: false })
     }
 
+    /// `id`: as the sender is told it.
+    fn tell_received(
+        &self,
+        at_ms: u64,
+        id: EventId,
+        event: &Event,
+        plugins: usize,
+        duplicate: bool,
+    ) {
+        self.witness.live.tell(|| Notice::Received {
+            at_ms,
+            event: id.to_string(),
+            name: shown(event.name()),
+            source: event.source().to_string(),
+            plugins,
+            duplicate,
+        });
+    }
+
     /// Leaves a trace of a refused request: in the log, and in the store.
     fn note(&self, source: &str, peer: SocketAddr, answer: &Answer, body: Option<&[u8]>) {
-        let code = match answer {
-            Answer::Refused(refusal @ (Refusal::SecretMissing | Refusal::SecretWrong)) => {
-                refusal.log_code()
-            }
-            other => other.code(),
-        };
+        let code = log_code(answer);
         let status = answer.status().as_u16();
         let source = shown(source);
         warn!(%peer, source, status, code, "refused");
+        let at_ms = unix_ms();
+        self.witness.live.tell(|| Notice::Refused {
+            at_ms,
+            peer: peer.ip().to_string(),
+            source: source.clone(),
+            status,
+            code: code.to_owned(),
+        });
         self.store.refused(RefusedRequest {
-            at_ms: unix_ms(),
+            at_ms,
             peer: peer.ip().to_string(),
             source,
             status,
@@ -138,6 +181,28 @@ impl<S: Store> Receive for Intake<S> {
     fn refused(&self, source: &str, peer: SocketAddr, answer: &Answer) {
         self.note(source, peer, answer, None);
     }
+
+    fn answered(&self, source: &str, answer: &Answer, elapsed: Duration) {
+        let request = match answer {
+            Answer::Accepted { duplicate: false, .. } => Request::Accepted { source },
+            Answer::Accepted { duplicate: true, .. } => Request::Duplicate { source },
+            // Whatever a stranger writes there is not counted apart.
+            Answer::UnknownSource => Request::Refused { source: None, code: log_code(answer) },
+            _ => Request::Refused { source: Some(source), code: log_code(answer) },
+        };
+        self.witness.metrics.request(request, elapsed);
+    }
+}
+
+/// The answer's code, as the operator is told it: the sender is not told a
+/// missing secret from a wrong one.
+fn log_code(answer: &Answer) -> &'static str {
+    match answer {
+        Answer::Refused(refusal @ (Refusal::SecretMissing | Refusal::SecretWrong)) => {
+            refusal.log_code()
+        }
+        other => other.code(),
+    }
 }
 
 /// Whether a body that was refused so may hold a right secret all the same.
@@ -157,7 +222,5 @@ fn random() -> Result<[u8; 10], Answer> {
     Ok(bytes)
 }
 
-fn unix_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,10 @@
 //! The one place that joins the stages: a request becomes an event
 //! ([`intake`]), waits in the store, and is handed to plugins ([`dispatch`]).
 
+mod changes;
 pub mod dispatch;
 pub mod intake;
 pub mod reload;
 pub mod server;
 mod state;
+pub mod witness;

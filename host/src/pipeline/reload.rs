@@ -19,6 +19,7 @@ use crate::config::{self, Config, Live, Settings, Tls};
 use crate::files::Hints;
 use crate::ingress::tls;
 use crate::plugin::watch::Reloader;
+use crate::telemetry::changes::{Changes, What};
 
 /// What settings are put into when they change.
 pub struct Targets {
@@ -28,6 +29,8 @@ pub struct Targets {
     pub tls: Option<watch::Sender<Arc<ServerConfig>>>,
     /// Settings of plugins.
     pub reloader: Arc<Reloader>,
+    /// Told what is in force, and what was refused.
+    pub changes: Changes,
 }
 
 /// Puts new settings in force when files change and on `hangup`, for as long as
@@ -84,6 +87,7 @@ pub async fn run(path: Option<PathBuf>, mut now: Config, targets: Targets, mut h
                 let error = error.to_string();
                 if asked || changed || said.as_ref() != Some(&error) {
                     error!(error, "the new configuration is refused; the old one stays in force");
+                    targets.changes.tell(What::ConfigurationRefused { error: error.clone() });
                 }
                 said = Some(error);
             }
@@ -112,13 +116,19 @@ impl Targets {
             let sources = new.live.sources.iter();
             let sources: Vec<String> =
                 sources.map(|(name, source)| format!("{name} {:?}", source.secrets)).collect();
-            info!(sources = sources.join(", "), "sources and secrets are in force");
+            let sources = sources.join(", ");
+            info!(sources, "sources and secrets are in force");
+            let parts = format!("sources and the names of their secrets: {sources}");
+            self.changes.tell(What::Configured { parts });
         }
         if asked || old.live.plugins != new.live.plugins {
             let reloader = Arc::clone(&self.reloader);
             let plugins = new.live.plugins.clone();
             // Waits while the reload thread is busy; in order.
             let _ending = task::spawn_blocking(move || reloader.reconfigure(plugins)).await;
+            if old.live.plugins != new.live.plugins {
+                self.changes.tell(What::Configured { parts: "settings of plugins".to_owned() });
+            }
         }
         if asked && old.live == new.live && unread.is_empty() {
             info!("the configuration was read again and says the same");
@@ -133,11 +143,13 @@ impl Targets {
             Ok(config) => {
                 target.send_replace(config);
                 info!("certificate and key are in force");
+                self.changes.tell(What::Configured { parts: "certificate and key".to_owned() });
             }
-            Err(error) => error!(
-                %error,
-                "the new certificate or key is refused; the old ones stay in force"
-            ),
+            Err(error) => {
+                error!(%error, "the new certificate or key is refused; the old ones stay in force");
+                let error = format!("certificate or key: {error}");
+                self.changes.tell(What::ConfigurationRefused { error });
+            }
         }
     }
 }

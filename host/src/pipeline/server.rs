@@ -17,9 +17,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
+use super::changes::Keeping;
 use super::intake::Intake;
 use super::reload::Targets;
 use super::state::Committed;
+use super::witness::Witness;
 use super::{dispatch, reload};
 use crate::admin;
 use crate::config::{self, Config, Journal, Server};
@@ -37,6 +39,9 @@ use crate::shutdown::{self, Signals};
 use crate::store::records::{Operation, Query, Report, RequestError};
 use crate::store::sqlite::{self, Lock, Opened, SqliteStore, Waiting, schema};
 use crate::store::{Health, Store as _};
+use crate::telemetry::changes::{Changes, What};
+use crate::telemetry::live::Live;
+use crate::telemetry::metrics::Metrics;
 
 /// Connections that may wait to be accepted. With the usual 128, a burst of new
 /// ones makes some senders wait for a second until their system tries again. The
@@ -77,9 +82,11 @@ pub async fn serve(path: Option<PathBuf>, config: Config, guests: Handle) -> any
         None => (None, None),
     };
 
-    let journal = &settings.journal;
-    let opened = open_store(server, journal)?;
+    let witness = Witness { live: Live::default(), metrics: Metrics::new() };
+    let opened = open_store(server, &settings.journal, &witness)?;
     let store = Arc::new(opened.store);
+    let (changes, noting) = Changes::new(witness.live.clone(), Arc::clone(&witness.metrics));
+    let keeping = Keeping::begin(changes.clone(), noting, witness.live.clone(), &store);
 
     let engine = engine::start(&settings.runtime)?;
     let state = Arc::new(Committed(Arc::clone(&store)));
@@ -92,14 +99,25 @@ pub async fn serve(path: Option<PathBuf>, config: Config, guests: Handle) -> any
     let loader = Loader::new(compiler, imports::linker(&engine)?, runner.clone());
     let plugins = config.live.plugins.clone();
     let known = opened.known.into_iter().map(|plugin| (plugin.name, plugin.asks_for)).collect();
-    let (registry, generations) = Registry::new(known, &plugins);
+    let (registry, generations) = Registry::new(known, &plugins, changes.clone());
     let directory = server.plugins_dir.clone();
-    let (reloader, started) =
-        Reloader::start(directory, settings.reload.clone(), plugins, loader, registry)?;
+    let (reloader, started) = Reloader::start(
+        directory,
+        settings.reload.clone(),
+        plugins,
+        loader,
+        registry,
+        changes.clone(),
+    )?;
     let reloader = Arc::new(reloader);
 
     let (live_target, live) = watch::channel(Arc::new(config.live.clone()));
-    let targets = Targets { live: live_target, tls: tls_target, reloader: Arc::clone(&reloader) };
+    let targets = Targets {
+        live: live_target,
+        tls: tls_target,
+        reloader: Arc::clone(&reloader),
+        changes: changes.clone(),
+    };
     tokio::spawn(async move {
         reload::run(path, config, targets, hangup).await;
     });
@@ -109,7 +127,7 @@ pub async fn serve(path: Option<PathBuf>, config: Config, guests: Handle) -> any
         started = started => started.context(
             "server.plugins_dir cannot be read; the log says why",
         )?,
-        () = signals.next() => return finish(store).await,
+        () = signals.next() => return finish(store, keeping).await,
     }
     let (end, ending) = shutdown::channel();
     let socket = admin::Socket::bind(&server.data_dir)?;
@@ -122,17 +140,19 @@ pub async fn serve(path: Option<PathBuf>, config: Config, guests: Handle) -> any
     // more: else each try would use up attempts. And only now is it known which
     // plugins are gone.
     let listener = bind(server)?;
-    let mut lanes = tokio::spawn(dispatch::run(Arc::clone(&store), runner, generations.clone()));
+    let mut lanes = tokio::spawn(dispatch::run(
+        Arc::clone(&store),
+        runner,
+        generations.clone(),
+        witness.clone(),
+    ));
     let scheme = if tls_config.is_some() { "https" } else { "http" };
-    let address = listener.local_addr()?;
+    let address = format!("{scheme}://{}", listener.local_addr()?);
     let live_plugins = generations.borrow().plugins.len();
-    info!(
-        address = format!("{scheme}://{address}"),
-        plugins = live_plugins,
-        "listening for webhooks at /hooks/<source>"
-    );
+    info!(address, plugins = live_plugins, "listening for webhooks at /hooks/<source>");
+    changes.tell(What::Started { address, plugins: live_plugins });
 
-    let intake = Arc::new(Intake::new(live, generations, Arc::clone(&store)));
+    let intake = Arc::new(Intake::new(live, generations, Arc::clone(&store), witness));
     let mut serving = tokio::spawn(ingress::serve(
         listener,
         tls_config,
@@ -163,7 +183,7 @@ pub async fn serve(path: Option<PathBuf>, config: Config, guests: Handle) -> any
     if !drained {
         warn!("calls were cut off: their events are handed over again at the next start");
     }
-    finish(store).await
+    finish(store, keeping).await
 }
 
 /// What operators ask over the control socket, the store answers.
@@ -184,8 +204,9 @@ impl admin::Backend for Operator {
 }
 
 /// Writes what is left to write.
-async fn finish(store: Arc<SqliteStore>) -> anyhow::Result<()> {
+async fn finish(store: Arc<SqliteStore>, keeping: Keeping) -> anyhow::Result<()> {
     store.close();
+    keeping.end(store.owed()).await;
     let ending = Arc::clone(&store);
     let ended = tokio::task::spawn_blocking(move || ending.end());
     if tokio::time::timeout(JOURNAL_END_MAX, ended).await.is_err() {
@@ -201,7 +222,7 @@ async fn finish(store: Arc<SqliteStore>) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn open_store(server: &Server, journal: &Journal) -> anyhow::Result<Opened> {
+fn open_store(server: &Server, journal: &Journal, witness: &Witness) -> anyhow::Result<Opened> {
     let waiting = Waiting { count_max: journal.commits_max, bytes_max: journal.commits_bytes_max };
     let limits = sqlite::Limits {
         deliveries_max: journal.deliveries_max,
@@ -210,7 +231,8 @@ fn open_store(server: &Server, journal: &Journal) -> anyhow::Result<Opened> {
         refused_max: journal.refused_max,
         attempt_log_bytes_max: journal.attempt_log_bytes_max,
     };
-    SqliteStore::open(&server.data_dir, waiting, limits, Handle::current())
+    let metrics = Arc::clone(&witness.metrics);
+    SqliteStore::open(&server.data_dir, waiting, limits, Handle::current(), metrics)
         .with_context(|| format!("{}", server.data_dir.join(schema::FILE).display()))
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hookbox_core::event::Event;
-use hookbox_core::ids::PluginName;
+use hookbox_core::ids::{Digest, PluginName};
 use hookbox_core::routing::Subscription;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
@@ -14,6 +14,8 @@ use super::load::Code;
 use super::rate::LogRate;
 use super::verdict::Refused;
 use crate::config;
+use crate::telemetry::changes::{Changes, What};
+use crate::telemetry::unix_ms;
 
 /// All plugins that are live at one time.
 #[derive(Default)]
@@ -37,6 +39,18 @@ pub struct Unloadable {
     asks_for: Vec<String>,
     /// Code that wants what is not granted any more, and since when it was live.
     waiting: Option<(Arc<Code>, u64)>,
+}
+
+/// A plugin that new settings made live, took off calls, or left waiting.
+pub struct Moved {
+    /// Its name.
+    pub name: PluginName,
+    /// SHA-256 of its file.
+    pub digest: Digest,
+    /// Whether it was live before.
+    pub was_live: bool,
+    /// What it lacks; none: it is live.
+    pub refused: Option<Refused>,
 }
 
 impl Unloadable {
@@ -67,29 +81,32 @@ impl Generation {
 }
 
 impl Generation {
-    /// Code goes where its grants let it.
+    /// Code goes where its grants let it. None: it was live and stays so.
     ///
-    /// `was_live`: under the settings before these.
+    /// `was_live`: with `since` when, under the settings before these.
     fn place(
         &mut self,
         name: PluginName,
         code: Arc<Code>,
         since: u64,
         all: &config::Plugins,
-        was_live: bool,
-    ) {
+        was_live: Option<u64>,
+    ) -> Option<Moved> {
+        let digest = code.digest;
         let settings = all.of(&name);
         let missing = settings.grants.missing(&code.description.wants);
         if missing.is_empty() {
-            if !was_live {
+            if was_live.is_none() {
                 info!(plugin = %name, "its grants are back: the plugin is live again");
             }
-            let plugin = Plugin::new(&name, code, settings, since);
-            self.plugins.insert(name, plugin);
-            return;
+            let live_since_ms = was_live.unwrap_or_else(unix_ms);
+            let plugin = Plugin::new(&name, code, settings, since, live_since_ms);
+            self.plugins.insert(name.clone(), plugin);
+            let back = Moved { name, digest, was_live: false, refused: None };
+            return was_live.is_none().then_some(back);
         }
-        if was_live {
-            let refused = Refused::not_granted(&name, &settings.grants, &missing);
+        let refused = Refused::not_granted(&name, &settings.grants, &missing);
+        if was_live.is_some() {
             error!(
                 plugin = %name, code = refused.code, error = refused.message,
                 fix = refused.fix_lines(),
@@ -98,7 +115,9 @@ impl Generation {
         }
         let asks_for = code.description.events.clone();
         let plugin = Unloadable::new(asks_for, settings, Some((code, since)));
-        self.unloadable.insert(name, plugin);
+        self.unloadable.insert(name.clone(), plugin);
+        // What it lacks may be something else by now.
+        Some(Moved { name, digest, was_live: was_live.is_some(), refused: Some(refused) })
     }
 }
 
@@ -114,6 +133,9 @@ pub struct Plugin {
     pub subscription: Subscription,
     /// The generation in which this code became live under this name.
     pub since: u64,
+    /// When it became so, or got back the grants that it had lost: milliseconds
+    /// since the Unix epoch.
+    pub live_since_ms: u64,
     /// How many of its log lines are printed.
     pub(super) log_rate: Arc<LogRate>,
 }
@@ -121,12 +143,13 @@ pub struct Plugin {
 impl Plugin {
     /// Code under a name, with these settings.
     ///
-    /// `since`: the generation.
+    /// `since`: the generation. `live_since_ms`: see the field.
     pub fn new(
         name: &PluginName,
         code: Arc<Code>,
         settings: &config::Plugin,
         since: u64,
+        live_since_ms: u64,
     ) -> Arc<Self> {
         let asked = code.description.events.iter().cloned();
         let subscription = Subscription::new(asked, settings.events(), settings.sources());
@@ -138,13 +161,15 @@ impl Plugin {
         }
         let log_rate = Arc::new(LogRate::new(settings.log_lines_per_s_max));
         let settings = settings.clone();
-        Arc::new(Self { name: name.clone(), code, settings, subscription, since, log_rate })
+        let name = name.clone();
+        Arc::new(Self { name, code, settings, subscription, since, live_since_ms, log_rate })
     }
 }
 
 /// Publishes generations. There is one, and only the reload thread has it.
 pub struct Registry {
     live: watch::Sender<Arc<Generation>>,
+    changes: Changes,
 }
 
 /// Sees generations. The lock within is held for the time of a clone.
@@ -154,10 +179,12 @@ impl Registry {
     /// With nothing live.
     ///
     /// `known`: plugins that still get events though they are not loaded yet,
-    /// each with the events that it asked for.
+    /// each with the events that it asked for. `changes`: told of each plugin
+    /// that comes or goes.
     pub fn new(
         known: BTreeMap<PluginName, Vec<String>>,
         settings: &config::Plugins,
+        changes: Changes,
     ) -> (Self, Generations) {
         let known = known.into_iter().map(|(name, asks_for)| {
             let unloadable = Unloadable::new(asks_for, settings.of(&name), None);
@@ -165,7 +192,7 @@ impl Registry {
         });
         let generation = Generation { unloadable: known.collect(), ..Generation::default() };
         let (live, generations) = watch::channel(Arc::new(generation));
-        (Self { live }, generations)
+        (Self { live, changes }, generations)
     }
 
     /// Whether a plugin of that name is live.
@@ -184,7 +211,7 @@ impl Registry {
         let description = code.description.clone();
         let mut replaced = None;
         let number = self.next(|next| {
-            let plugin = Plugin::new(name, Arc::new(code), settings, next.number);
+            let plugin = Plugin::new(name, Arc::new(code), settings, next.number, unix_ms());
             replaced = next.plugins.insert(name.clone(), plugin);
             next.unloadable.remove(name);
         });
@@ -194,9 +221,16 @@ impl Registry {
         };
         info!(
             plugin = %name, digest = %digest.short(), generation = number, asks_for = events,
-            replaces = replaced.map(|old| old.code.digest.short()),
+            replaces = replaced.as_ref().map(|old| old.code.digest.short()),
             version = description.version, "plugin is live"
         );
+        self.changes.tell(What::Live {
+            plugin: name.clone(),
+            digest,
+            generation: number,
+            replaces: replaced.map(|old| old.code.digest),
+            version: description.version,
+        });
     }
 
     /// Ends a plugin, if there is one of that name. Calls that run go on to
@@ -214,21 +248,33 @@ impl Registry {
             next.unloadable.remove(name);
         });
         info!(plugin = %name, generation = number, "plugin is gone: its file was deleted");
+        self.changes.tell(What::Gone { plugin: name.clone(), generation: number });
     }
 
     /// Puts new settings in force for all plugins at once. One that cannot do
     /// without a grant that was taken back gets no calls until it has it again,
     /// as it would after a restart; its events wait.
-    pub fn reconfigure(&self, all: &config::Plugins) {
+    ///
+    /// Returns those with code that were taken off calls, got them back, or go on
+    /// waiting.
+    pub fn reconfigure(&self, all: &config::Plugins) -> Vec<Moved> {
+        let mut moved = Vec::new();
         let number = self.next(|next| {
             let live = std::mem::take(&mut next.plugins);
             let unloadable = std::mem::take(&mut next.unloadable);
             for (name, plugin) in live {
-                next.place(name, Arc::clone(&plugin.code), plugin.since, all, true);
+                let was_live = Some(plugin.live_since_ms);
+                moved.extend(next.place(
+                    name,
+                    Arc::clone(&plugin.code),
+                    plugin.since,
+                    all,
+                    was_live,
+                ));
             }
             for (name, plugin) in unloadable {
                 match plugin.waiting.clone() {
-                    Some((code, since)) => next.place(name, code, since, all, false),
+                    Some((code, since)) => moved.extend(next.place(name, code, since, all, None)),
                     None => {
                         let settings = all.of(&name);
                         let plugin = Unloadable::new(plugin.asks_for.clone(), settings, None);
@@ -238,6 +284,23 @@ impl Registry {
             }
         });
         info!(generation = number, "settings of plugins are in force");
+        for moved in &moved {
+            self.tell_moved(moved, number);
+        }
+        moved
+    }
+
+    fn tell_moved(&self, moved: &Moved, generation: u64) {
+        let (plugin, digest) = (moved.name.clone(), moved.digest);
+        match &moved.refused {
+            Some(refused) if moved.was_live => {
+                let message = refused.message.clone();
+                self.changes.tell(What::Waits { plugin, digest, generation, message });
+            }
+            // It was said when it lost them.
+            Some(_) => {}
+            None => self.changes.tell(What::Back { plugin, digest, generation }),
+        }
     }
 
     fn next(&self, change: impl FnOnce(&mut Generation)) -> u64 {

@@ -75,6 +75,17 @@ impl Refused {
     }
 }
 
+/// What was last said of a file in the plugins directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastVerdict {
+    /// When: milliseconds since the Unix epoch.
+    pub at_ms: u64,
+    /// SHA-256 of the file, where it was read.
+    pub digest: Option<Digest>,
+    /// Why it was refused; none: it was made live.
+    pub refused: Option<Refused>,
+}
+
 /// What is known of a file, as far as it was looked at.
 #[derive(Debug, Default, Clone)]
 pub struct Facts {

@@ -82,6 +82,15 @@ impl Live {
         }
     }
 
+    /// The same, where there may be nothing to tell.
+    pub fn tell_some(&self, notice: impl FnOnce() -> Option<Notice>) {
+        if self.0.receiver_count() > 0
+            && let Some(notice) = notice()
+        {
+            let _all_left = self.0.send(notice);
+        }
+    }
+
     /// Everything from now on.
     pub fn subscribe(&self) -> broadcast::Receiver<Notice> {
         self.0.subscribe()

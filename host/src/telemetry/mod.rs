@@ -1,10 +1,15 @@
-//! What the server says of itself: log lines on standard error.
+//! What the server says of itself: log lines on standard error, figures, what
+//! happens as it happens, and what changed.
 //!
 //! Invariant: no line holds a secret or a body.
 
+pub mod changes;
 pub mod live;
+pub mod metrics;
 mod redact;
 pub mod stats;
+
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
@@ -93,6 +98,12 @@ pub fn check(log: &Log) -> Result<(), LevelError> {
 pub fn shown(name: &str) -> String {
     let short = name.get(..name.floor_char_boundary(NAME_BYTES_MAX)).unwrap_or_default();
     short.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// Now: milliseconds since the Unix epoch.
+pub fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Whether a character can do more to a terminal than be shown: controls move

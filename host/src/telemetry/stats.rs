@@ -1,10 +1,17 @@
 //! What the server counts of itself since it started, as the dashboard and
-//! `hookbox status` show it.
+//! `hookbox status` show it. Recorded by [`super::metrics`]; how it is kept over
+//! time is in `rolling` (quantiles, rates) and `series`.
+
+mod rolling;
+mod series;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+pub(super) use self::rolling::{Rate, Rolling};
+pub(super) use self::series::{Counted, Steps};
 
 /// The whole.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -15,7 +22,8 @@ pub struct Stats {
     pub started_at_ms: u64,
     /// Since the start.
     pub totals: Totals,
-    /// From a request's head to its answer, of accepted ones in the last five minutes.
+    /// From a request's head to its answer, of accepted ones in the last five minutes,
+    /// those that were known already among them.
     pub accept: Latency,
     /// Of commits in the last five minutes.
     pub commit: Latency,

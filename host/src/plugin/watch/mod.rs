@@ -11,10 +11,11 @@
 //! - A plugin ends only when its file has been gone for `delete_grace_ms`; a
 //!   directory that cannot be read ends none.
 
+mod judge;
 mod tracked;
+mod verdicts;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -24,15 +25,18 @@ use hookbox_core::ids::{Digest, PluginName};
 use tokio::sync::oneshot;
 use tracing::{debug, error, info, warn};
 
-use tracked::{Next, Tracked};
+use self::judge::Judged;
+use self::tracked::{Next, Tracked};
+use self::verdicts::Verdicts;
 
 use super::compile;
-use super::load::{Code, Loader};
+use super::load::Loader;
 use super::registry::Registry;
 use super::scan::{self, Stamp};
-use super::verdict::Refused;
-use crate::config::{self, Plugins, Reload};
+use super::verdict::{LastVerdict, Refused};
+use crate::config::{Plugins, Reload};
 use crate::files::Hints;
+use crate::telemetry::changes::{Changes, What};
 
 /// Messages that may wait for the thread. A hint that finds no room is dropped:
 /// those that are there already make it look.
@@ -51,24 +55,17 @@ enum Message {
     Stop,
 }
 
-/// A file's verdict, from the thread that loaded it.
-struct Judged {
-    name: PluginName,
-    digest: Digest,
-    verdict: Result<Code, Refused>,
-    /// Those that it was judged by.
-    settings: config::Plugin,
-    took: Duration,
-}
-
 /// The reload thread, from outside.
 pub struct Reloader {
     messages: SyncSender<Message>,
+    verdicts: Verdicts,
 }
 
 impl Reloader {
     /// Starts the thread. The receiver is told when each plugin that was there
     /// at the start has its verdict, or that the directory cannot be read.
+    ///
+    /// `changes`: told of each file that is refused.
     ///
     /// # Errors
     /// Where no thread can be started.
@@ -78,6 +75,7 @@ impl Reloader {
         plugins: Plugins,
         loader: Loader,
         registry: Registry,
+        changes: Changes,
     ) -> std::io::Result<(Self, oneshot::Receiver<()>)> {
         let (messages, inbox) = sync_channel(MESSAGES_MAX);
         let (ready, started) = oneshot::channel();
@@ -89,12 +87,15 @@ impl Reloader {
         // Where their files are missing, they were deleted while nothing ran.
         let tracked =
             registry.unloadable().into_iter().map(|name| (name, Tracked::default())).collect();
+        let verdicts = Verdicts::default();
         let thread = Thread {
             directory,
             limits,
             plugins,
             loader: Arc::new(loader),
             registry,
+            changes,
+            verdicts: verdicts.clone(),
             hints,
             watched: None,
             sender: messages.clone(),
@@ -108,7 +109,12 @@ impl Reloader {
             ready: Some(ready),
         };
         std::thread::Builder::new().name("reload".to_owned()).spawn(move || thread.run(&inbox))?;
-        Ok((Self { messages }, started))
+        Ok((Self { messages, verdicts }, started))
+    }
+
+    /// What was last said of each file that is there.
+    pub fn verdicts(&self) -> BTreeMap<PluginName, LastVerdict> {
+        self.verdicts.all()
     }
 
     /// Puts new settings of plugins in force.
@@ -130,6 +136,8 @@ struct Thread {
     plugins: Plugins,
     loader: Arc<Loader>,
     registry: Registry,
+    changes: Changes,
+    verdicts: Verdicts,
     hints: Hints,
     /// The folder that hints come from: what `directory` leads to.
     watched: Option<PathBuf>,
@@ -289,6 +297,7 @@ impl Thread {
             return left;
         }
         self.tracked.remove(name);
+        self.verdicts.forget(name);
         self.registry.remove(name);
         None
     }
@@ -297,25 +306,20 @@ impl Thread {
         while self.running < self.running_max
             && let Some((name, digest, bytes)) = self.jobs.pop_front()
         {
-            let settings = self.plugins.of(&name).clone();
-            let loader = Arc::clone(&self.loader);
-            let sender = self.sender.clone();
             let job_name = name.clone();
-            let job = move || {
-                let started = Instant::now();
-                let load = || loader.load(&name, &bytes, digest, &settings).1;
-                // Whatever a file does to the loader, its verdict must come.
-                let verdict = catch_unwind(AssertUnwindSafe(load)).unwrap_or_else(|_| {
-                    let message =
-                        "hookbox failed while it loaded the file; this is a mistake in hookbox";
-                    Err(Refused::new("host-failed", message))
-                });
-                let took = started.elapsed();
-                let judged = Judged { name, digest, verdict, settings, took };
-                let _ending = sender.send(Message::Judged(Box::new(judged)));
+            let job = judge::Job {
+                settings: self.plugins.of(&name).clone(),
+                loader: Arc::clone(&self.loader),
+                name,
+                digest,
+                bytes,
             };
-            match std::thread::Builder::new().name("load".to_owned()).spawn(job) {
-                Ok(_) => self.running += 1,
+            let sender = self.sender.clone();
+            let begun = job.begin(move |judged| {
+                let _ending = sender.send(Message::Judged(Box::new(judged)));
+            });
+            match begun {
+                Ok(()) => self.running += 1,
                 Err(error) => {
                     error!(plugin = %job_name, %error, "no thread to load the plugin with; it is tried again");
                     let tracked = self.tracked.entry(job_name).or_default();
@@ -345,6 +349,7 @@ impl Thread {
         match verdict {
             Ok(code) => {
                 tracked.accepted();
+                self.verdicts.note(&name, Some(digest), None);
                 self.registry.insert(&name, code, self.plugins.of(&name));
                 let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
                 debug!(plugin = %name, took_ms, "plugin was loaded");
@@ -376,12 +381,21 @@ impl Thread {
             plugin = %name, digest = digest.map(|digest| digest.short()), code = refused.code,
             error = refused.message, fix = refused.fix_lines(), "plugin refused; {now}"
         );
+        self.verdicts.note(name, digest, Some(refused));
+        self.changes.tell(What::Refused {
+            plugin: name.clone(),
+            digest,
+            code: refused.code,
+            message: format!("{}; {now}", refused.message),
+        });
     }
 
     /// New settings may let in what was refused.
     fn reconfigure(&mut self, plugins: Plugins) {
         self.plugins = plugins;
-        self.registry.reconfigure(&self.plugins);
+        for moved in self.registry.reconfigure(&self.plugins) {
+            self.verdicts.moved(&moved);
+        }
         self.tracked.values_mut().for_each(Tracked::reconsider);
         self.note_unused_sections();
     }

@@ -59,6 +59,7 @@ use super::{
     Accept, Accepted, Attempt, Claim, Health, KnownPlugin, LaneStatus, LivePlugin, RefusedRequest,
     Settled, Store, StoreError,
 };
+use crate::telemetry::metrics::Metrics;
 
 /// Questions of operators that are answered at once. Each has a connection of
 /// its own, so that none waits for the writer, nor the writer for it.
@@ -102,7 +103,8 @@ impl SqliteStore {
     /// Opens the journal in a data directory, of which the caller has the
     /// [`Lock`], and starts its writer.
     ///
-    /// `answers`: the runtime on which those who wait are told.
+    /// `answers`: the runtime on which those who wait are told. `metrics`: told of
+    /// each commit, and of what is owed.
     ///
     /// # Errors
     /// See [`OpenError`]; also where no thread can be started.
@@ -111,6 +113,7 @@ impl SqliteStore {
         waiting: Waiting,
         limits: Limits,
         answers: Handle,
+        metrics: Arc<Metrics>,
     ) -> Result<Opened, OpenError> {
         let path = data_dir.join(schema::FILE);
         let journal = Journal::open(&path, vfs(), limits, unix_ms())?;
@@ -119,7 +122,8 @@ impl SqliteStore {
         inbox.owed.store(journal.owed(), Ordering::Relaxed);
         let counts = Counts::new(journal.counts());
         let readers = Readers::new(path.clone(), answers.clone());
-        let writer = writer::Writer::new(journal, Arc::clone(&inbox), answers);
+        metrics.owed(journal.owed());
+        let writer = writer::Writer::new(journal, Arc::clone(&inbox), answers, metrics);
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || writer.run())

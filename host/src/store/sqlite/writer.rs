@@ -21,6 +21,7 @@ use super::lanes::LaneCounts;
 use super::schema::OpenError;
 use super::{unavailable, unix_ms};
 use crate::store::{Claim, Health, RefusedRequest, StoreError};
+use crate::telemetry::metrics::Metrics;
 
 /// Notes of refused requests are written with whatever else is committed, and
 /// by themselves only this long after the first, so that a flood of bad
@@ -46,6 +47,7 @@ pub(super) struct Writer {
     journal: Journal,
     inbox: Arc<Inbox>,
     answers: Handle,
+    metrics: Arc<Metrics>,
     commands: Vec<Command>,
     replies: Vec<Reply>,
     wants: Wants,
@@ -81,11 +83,17 @@ impl Drop for Leaving {
 }
 
 impl Writer {
-    pub(super) fn new(journal: Journal, inbox: Arc<Inbox>, answers: Handle) -> Self {
+    pub(super) fn new(
+        journal: Journal,
+        inbox: Arc<Inbox>,
+        answers: Handle,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self {
             journal,
             inbox,
             answers,
+            metrics,
             commands: Vec::new(),
             replies: Vec::new(),
             wants: Wants::new(),
@@ -226,9 +234,15 @@ impl Writer {
 
     /// Does these commands as one.
     fn batch(&mut self, commands: Vec<Command>, replies: Vec<Reply>, now_ms: u64) {
+        let began = Instant::now();
         match self.journal.run(&commands, now_ms) {
             Ok(batch) => {
                 self.inbox.set_owed(self.journal.owed());
+                self.metrics.owed(self.journal.owed());
+                // A look that found nothing to do is no commit.
+                if !commands.is_empty() || !batch.claims.is_empty() {
+                    self.metrics.commit(commands.len(), began.elapsed());
+                }
                 self.tell(batch.done, replies, batch.claims);
             }
             Err(Failure { error, in_command }) => {

@@ -18,7 +18,8 @@ fn workers_of_a_plugin_that_went_are_forgotten_when_plugins_change() {
     let journal = Journal::open(&file, None, LIMITS, unix_ms()).expect("a journal");
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let inbox = Arc::new(Inbox::new(Waiting { count_max: 1, bytes_max: 1 }));
-    let mut writer = Writer::new(journal, Arc::clone(&inbox), runtime.handle().clone());
+    let mut writer =
+        Writer::new(journal, Arc::clone(&inbox), runtime.handle().clone(), Metrics::new());
     let plugin = || "probe".parse().expect("a name");
     for _ in 0..16 {
         let (gone, _) = oneshot::channel();
