@@ -37,6 +37,7 @@ use crate::shutdown::{self, Signals};
 use crate::store::records::{Operation, Query, Report, RequestError};
 use crate::store::sqlite::{self, Lock, Opened, SqliteStore, Waiting, schema};
 use crate::store::{Health, Store as _};
+use crate::telemetry::Level;
 
 /// Connections that may wait to be accepted. With the usual 128, a burst of new
 /// ones makes some senders wait for a second until their system tries again. The
@@ -52,11 +53,16 @@ const OTHER_FILES: u64 = 256;
 /// Serves until a signal ends it.
 ///
 /// `path`: the file that `config` was read from, where there is one.
-/// `guests`: the runtime whose threads run guests and nothing else.
+/// `level`: of log lines, changed with the configuration. `guests`: the runtime whose threads run guests and nothing else.
 ///
 /// # Errors
 /// Where a part cannot be started; what is wrong and what to do.
-pub async fn serve(path: Option<PathBuf>, config: Config, guests: Handle) -> anyhow::Result<()> {
+pub async fn serve(
+    path: Option<PathBuf>,
+    config: Config,
+    level: Level,
+    guests: Handle,
+) -> anyhow::Result<()> {
     let settings = config.settings.clone();
     let server = &settings.server;
     let connections_max = raise_open_files(server.connections_max);
@@ -99,7 +105,8 @@ pub async fn serve(path: Option<PathBuf>, config: Config, guests: Handle) -> any
     let reloader = Arc::new(reloader);
 
     let (live_target, live) = watch::channel(Arc::new(config.live.clone()));
-    let targets = Targets { live: live_target, tls: tls_target, reloader: Arc::clone(&reloader) };
+    let targets =
+        Targets { live: live_target, tls: tls_target, level, reloader: Arc::clone(&reloader) };
     tokio::spawn(async move {
         reload::run(path, config, targets, hangup).await;
     });
