@@ -299,3 +299,35 @@ fn settings_that_reach_no_plugin_are_told() {
     let line = server.wait(|line| text(line, "message").starts_with("the plugin gets nothing"));
     assert_eq!(text(&line, "plugin"), "encoding-watch");
 }
+
+#[test]
+fn the_log_level_changes_without_restart() {
+    let site = Site::new("[log]\nlevel = \"info\"\n");
+    let server = site.serve();
+    let told = |line: &serde_json::Value| text(line, "message") == "connection ended";
+    let forced = |count: usize| {
+        server.wait_for(count, |line| text(line, "message") == "the log level is in force")
+    };
+    server.raw(b"this is no HTTP\r\n\r\n");
+    site.configure(SOURCE, "[log]\nlevel = \"hookbox::ingress=debug,hookbox=info\"\n");
+    forced(1);
+    server.raw(b"nor is this\r\n\r\n");
+    assert_eq!(text(&server.wait(told), "level"), "DEBUG");
+    assert_eq!(server.lines(told).len(), 1, "the first came at the level info");
+
+    // A word that is no level: nothing of the file takes effect.
+    site.configure("", "[log]\nlevel = \"loud\"\n[[source]]\nname = \"other\"\nsecrets = [{ name = \"a\", value = \"b\" }]\n");
+    let error = refused_configuration(&server, 1);
+    assert!(error.starts_with("log.level: \"loud\" is no level"), "{error}");
+    assert_eq!(server.post(sample("sd_encoded")).status, 200);
+
+    // What is read once is told apart from it.
+    site.configure(SOURCE, "[log]\nlevel = \"info\"\n[outbound]\nidle_timeout_ms = 1\n");
+    forced(2);
+    let line = server.wait(|line| text(line, "message").contains("at the next start"));
+    assert_eq!(text(&line, "sections"), "[outbound]", "the level is not among them");
+    server.raw(b"nor this\r\n\r\n");
+    server.signal(Signal::TERM);
+    server.wait_ended();
+    assert_eq!(server.lines(told).len(), 1, "the level is info again");
+}

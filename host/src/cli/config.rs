@@ -21,7 +21,7 @@ pub(super) fn run(verb: Verb) -> anyhow::Result<()> {
         Verb::Default => out.write_all(config::DEFAULTS.as_bytes())?,
         Verb::Check(file) => {
             let config = config::read(file.path().as_deref())?;
-            crate::telemetry::check(&config.settings.log)?;
+            crate::telemetry::check(&config.live.log)?;
             if let Some(files) = &config.settings.server.tls() {
                 crate::ingress::tls::read(files)?;
             }

@@ -12,7 +12,7 @@ pub(super) fn run(path: Option<PathBuf>) -> anyhow::Result<ExitCode> {
     #[cfg(feature = "faults")]
     hookbox_faults::start();
     let config = config::read(path.as_deref())?;
-    telemetry::start(&config.settings.log)?;
+    let level = telemetry::start(&config.live.log)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = match config.settings.runtime.threads {
         0 => cores,
@@ -25,7 +25,7 @@ pub(super) fn run(path: Option<PathBuf>) -> anyhow::Result<ExitCode> {
         .enable_time()
         .build()?;
     let serving = Builder::new_multi_thread().thread_name("serve").enable_all().build()?;
-    let result = serving.block_on(server::serve(path, config, guests.handle().clone()));
+    let result = serving.block_on(server::serve(path, config, level, guests.handle().clone()));
     // A guest that is still in a call would hold up a usual end.
     guests.shutdown_background();
     serving.shutdown_background();

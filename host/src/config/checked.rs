@@ -10,8 +10,8 @@ use hookbox_core::verify::{Secrets, SecretsError};
 
 use super::ConfigError;
 use super::file::{
-    Journal, Kind, Layer, Log, Outbound, OutboundLayer, Plugin, PluginLayer, Reload, Runtime,
-    Server, Source, Tls,
+    Journal, Kind, Layer, Log, LogFormat, Outbound, OutboundLayer, Plugin, PluginLayer, Reload,
+    Runtime, Server, Source, Tls,
 };
 use super::found::Lookup;
 use super::grants;
@@ -36,7 +36,8 @@ pub struct Settings {
     pub reload: Reload,
     pub runtime: Runtime,
     pub outbound: Outbound,
-    pub log: Log,
+    /// `[log] format`
+    pub log_format: LogFormat,
 }
 
 /// Settings that are read again when they change.
@@ -46,6 +47,9 @@ pub struct Live {
     pub sources: BTreeMap<SourceName, LiveSource>,
     /// What plugins may do.
     pub plugins: Plugins,
+    /// Log lines. Of these settings the level alone is put in force again, and
+    /// whoever does so checks it.
+    pub log: Log,
 }
 
 /// A sender.
@@ -123,7 +127,7 @@ impl Settings {
             ("[reload]", self.reload != other.reload),
             ("[runtime]", self.runtime != other.runtime),
             ("[outbound]", self.outbound != other.outbound),
-            ("[log]", self.log != other.log),
+            ("[log] format", self.log_format != other.log_format),
         ];
         sections.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
     }
@@ -147,7 +151,8 @@ pub(super) fn check(
     let names = sources.keys().cloned().collect();
     let plugins = plugins(sections.defaults, sections.named, &names, &settings, &found)?;
     files.extend(plugins.1);
-    Ok(Config { settings, live: Live { sources, plugins: plugins.0 }, files })
+    let live = Live { sources, plugins: plugins.0, log: sections.log };
+    Ok(Config { settings, live, files })
 }
 
 /// Settings that plugins are judged by, of layers that are not checked
@@ -165,6 +170,7 @@ struct Sections {
     sources: Vec<Source>,
     defaults: PluginLayer,
     named: BTreeMap<String, PluginLayer>,
+    log: Log,
 }
 
 fn settings(layer: Layer, base: &Path) -> Result<(Settings, Sections), ConfigError> {
@@ -182,19 +188,21 @@ fn settings(layer: Layer, base: &Path) -> Result<(Settings, Sections), ConfigErr
         let message = "must not be the plugins directory or in it: what is in it is executed";
         return Err(value("server.data_dir", message));
     }
+    let log = layer.log.complete().ok_or_else(|| incomplete("log"))?;
     let settings = Settings {
         server,
         journal: layer.journal.complete().ok_or_else(|| incomplete("journal"))?,
         reload: layer.reload.complete().ok_or_else(|| incomplete("reload"))?,
         runtime: layer.runtime.complete().ok_or_else(|| incomplete("runtime"))?,
         outbound: outbound(layer.outbound, base)?,
-        log: layer.log.complete().ok_or_else(|| incomplete("log"))?,
+        log_format: log.format,
     };
     ranges(&settings)?;
     let sections = Sections {
         sources: layer.source.unwrap_or_default(),
         defaults: layer.plugin_defaults,
         named: layer.plugin,
+        log,
     };
     Ok((settings, sections))
 }

@@ -59,7 +59,7 @@ fn the_environment_wins_over_the_file() {
     ];
     let config = config(&text, &variables).expect("a configuration");
     assert_eq!(config.settings.server.listen.port(), 2);
-    assert_eq!(config.settings.log.level, "warn");
+    assert_eq!(config.live.log.level, "warn");
     let plugin = "audit-log".parse().expect("a name");
     assert_eq!(config.live.plugins.of(&plugin).deadline_ms, 50);
     assert_eq!(config.live.plugins.of(&plugin).cpu_ms, 70);

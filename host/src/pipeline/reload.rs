@@ -20,6 +20,7 @@ use crate::files::Hints;
 use crate::ingress::tls;
 use crate::plugin::watch::Reloader;
 use crate::telemetry::changes::{Changes, What};
+use crate::telemetry::{self, Level};
 
 /// What settings are put into when they change.
 pub struct Targets {
@@ -27,6 +28,8 @@ pub struct Targets {
     pub live: watch::Sender<Arc<Live>>,
     /// Certificate and key, where the server speaks TLS.
     pub tls: Option<watch::Sender<Arc<ServerConfig>>>,
+    /// Which log lines are written.
+    pub level: Level,
     /// Settings of plugins.
     pub reloader: Arc<Reloader>,
     /// Told what is in force, and what was refused.
@@ -70,7 +73,7 @@ pub async fn run(path: Option<PathBuf>, mut now: Config, targets: Targets, mut h
         }
         let changed = found != seen;
         seen = found;
-        match config::read(path.as_deref()) {
+        match read(path.as_deref()) {
             Ok(new) => {
                 targets.apply(&now, &new, &settings, asked).await;
                 let named = files_of(path.as_deref(), &new, &pair_files);
@@ -84,7 +87,6 @@ pub async fn run(path: Option<PathBuf>, mut now: Config, targets: Targets, mut h
             }
             Err(error) => {
                 again = true;
-                let error = error.to_string();
                 if asked || changed || said.as_ref() != Some(&error) {
                     error!(error, "the new configuration is refused; the old one stays in force");
                     targets.changes.tell(What::ConfigurationRefused { error: error.clone() });
@@ -98,6 +100,13 @@ pub async fn run(path: Option<PathBuf>, mut now: Config, targets: Targets, mut h
             pair_seen = pair_now;
         }
     }
+}
+
+/// The new configuration, or why it cannot be put in force.
+fn read(path: Option<&Path>) -> Result<Config, String> {
+    let new = config::read(path).map_err(|error| error.to_string())?;
+    telemetry::check(&new.live.log).map_err(|error| error.to_string())?;
+    Ok(new)
 }
 
 impl Targets {
@@ -120,6 +129,13 @@ impl Targets {
             info!(sources, "sources and secrets are in force");
             let parts = format!("sources and the names of their secrets: {sources}");
             self.changes.tell(What::Configured { parts });
+        }
+        // One that an operator set otherwise holds until the configuration's changes.
+        if old.live.log.level != new.live.log.level {
+            match self.level.set(&new.live.log.level) {
+                Ok(()) => info!(level = new.live.log.level, "the log level is in force"),
+                Err(error) => error!(%error, "the log level stays as it was"),
+            }
         }
         if asked || old.live.plugins != new.live.plugins {
             let reloader = Arc::clone(&self.reloader);

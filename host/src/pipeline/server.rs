@@ -39,6 +39,7 @@ use crate::shutdown::{self, Signals};
 use crate::store::records::{Operation, Query, Report, RequestError};
 use crate::store::sqlite::{self, Lock, Opened, SqliteStore, Waiting, schema};
 use crate::store::{Health, Store as _};
+use crate::telemetry::Level;
 use crate::telemetry::changes::{Changes, What};
 use crate::telemetry::live::Live;
 use crate::telemetry::metrics::Metrics;
@@ -57,11 +58,16 @@ const OTHER_FILES: u64 = 256;
 /// Serves until a signal ends it.
 ///
 /// `path`: the file that `config` was read from, where there is one.
-/// `guests`: the runtime whose threads run guests and nothing else.
+/// `level`: of log lines, changed with the configuration. `guests`: the runtime whose threads run guests and nothing else.
 ///
 /// # Errors
 /// Where a part cannot be started; what is wrong and what to do.
-pub async fn serve(path: Option<PathBuf>, config: Config, guests: Handle) -> anyhow::Result<()> {
+pub async fn serve(
+    path: Option<PathBuf>,
+    config: Config,
+    level: Level,
+    guests: Handle,
+) -> anyhow::Result<()> {
     let settings = config.settings.clone();
     let server = &settings.server;
     let connections_max = raise_open_files(server.connections_max);
@@ -116,6 +122,7 @@ pub async fn serve(path: Option<PathBuf>, config: Config, guests: Handle) -> any
         live: live_target,
         tls: tls_target,
         reloader: Arc::clone(&reloader),
+        level,
         changes: changes.clone(),
     };
     tokio::spawn(async move {

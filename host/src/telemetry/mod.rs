@@ -4,6 +4,7 @@
 //! Invariant: no line holds a secret or a body.
 
 pub mod changes;
+mod level;
 pub mod live;
 pub mod metrics;
 mod redact;
@@ -13,9 +14,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::time::UtcTime;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
+pub use self::level::{Level, LevelError};
 pub use self::redact::{Redactor, VALUE_BYTES_MIN};
 use crate::config::{Log, LogFormat};
 
@@ -29,68 +31,45 @@ const TIME: &[BorrowedFormatItem<'_>] =
 /// Target of lines that plugins wrote, so that they can be filtered.
 pub const GUEST: &str = "guest";
 
-/// What a plugin could make a library say as often as it likes, past the limits
-/// of its own log: that requests it asks for are malformed, which it is told.
-const QUIET: &str = "wasmtime_wasi_http=error";
-
-/// Why logging cannot be set up.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "log.level: {0:?} is no level and no filter: write one of error, warn, info, debug and trace, or such as \"info,hookbox::ingress=debug\""
-)]
-pub struct LevelError(String);
-
-/// Sends log lines to standard error from now on.
+/// Sends log lines to standard error from now on. Their level can be changed by
+/// what is returned.
 ///
 /// # Errors
-/// Where `level` cannot be understood.
-pub fn start(log: &Log) -> Result<(), LevelError> {
-    let filter = filter(&log.level)?;
-    let lines = tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_env_filter(filter)
-        .with_timer(UtcTime::new(TIME));
+/// Where the level cannot be understood.
+pub fn start(log: &Log) -> Result<Level, LevelError> {
+    let filter = level::filter(&log.level)?;
+    let lines =
+        tracing_subscriber::fmt().with_writer(std::io::stderr).with_timer(UtcTime::new(TIME));
     // A second call, as tests of this crate may make, changes nothing.
-    let _already_started = match log.format {
-        LogFormat::Human => lines
-            .with_target(false)
-            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-            .try_init(),
-        LogFormat::Json => lines
-            .json()
-            .flatten_event(true)
-            .with_current_span(false)
-            .with_span_list(false)
-            .try_init(),
+    let (level, _already_started) = match log.format {
+        LogFormat::Human => {
+            let lines = lines
+                .with_target(false)
+                .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+                .with_env_filter(filter)
+                .with_filter_reloading();
+            (Level::new(&log.level, lines.reload_handle()), lines.finish().try_init())
+        }
+        LogFormat::Json => {
+            let lines = lines
+                .json()
+                .flatten_event(true)
+                .with_current_span(false)
+                .with_span_list(false)
+                .with_env_filter(filter)
+                .with_filter_reloading();
+            (Level::new(&log.level, lines.reload_handle()), lines.finish().try_init())
+        }
     };
-    Ok(())
+    Ok(level)
 }
 
-/// A level alone goes for hookbox and its plugins; the libraries below it are
-/// heard from `warn` on.
-fn filter(level: &str) -> Result<EnvFilter, LevelError> {
-    let error = || LevelError(level.to_owned());
-    let word = !level.contains(['=', ',']);
-    let alone = word && level.parse::<tracing::Level>().is_ok();
-    // A word that is no level would be taken for the name of a module, and all
-    // other lines would be missing.
-    if word && !alone {
-        return Err(error());
-    }
-    let text = if alone {
-        format!("warn,{QUIET},hookbox={level},{GUEST}={level}")
-    } else {
-        level.to_owned()
-    };
-    EnvFilter::builder().parse(text).map_err(|_| error())
-}
-
-/// Whether the settings could be used.
+/// Whether the level could be set.
 ///
 /// # Errors
 /// As [`start`].
 pub fn check(log: &Log) -> Result<(), LevelError> {
-    filter(&log.level).map(|_| ())
+    level::filter(&log.level).map(|_| ())
 }
 
 /// A name that a sender chose, as it is logged: of bounded length, and with
