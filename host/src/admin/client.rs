@@ -1,19 +1,29 @@
-//! The command line's side of the control socket.
+//! The command line's side of the control socket: questions and operations, and
+//! the API under `/api/v1`.
 
+use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST, HeaderValue};
-use http::{Request, StatusCode};
+use http::{Method, Request, Response};
 use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde_json::Value;
+use tokio::task::JoinHandle;
 
+use super::sse::{Parser, ServerEvent};
 use super::{ANSWER_BYTES_MAX, EXCHANGE_MAX, OPERATE, Problem, QUERY, socket};
 use crate::store::records::{Operation, Query, Report, RequestError};
+
+/// Where a stream says nothing for so long, its server is gone: it ticks once a
+/// second.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
 
 /// The server of a data directory.
 #[derive(Debug, Clone)]
@@ -61,7 +71,7 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn query(&self, query: &Query) -> Result<Value, ClientError> {
-        self.ask(QUERY, query).await
+        self.post(QUERY, query).await
     }
 
     /// Has one step of an operation done.
@@ -69,7 +79,53 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn operate(&self, operation: &Operation) -> Result<Report, ClientError> {
-        serde_json::from_value(self.ask(OPERATE, operation).await?).map_err(broken)
+        serde_json::from_value(self.post(OPERATE, operation).await?).map_err(broken)
+    }
+
+    /// Gets a path with its query, such as `/api/v1/plugins`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn get(&self, path: &str) -> Result<Value, ClientError> {
+        self.ask(Method::GET, path, Bytes::new()).await
+    }
+
+    /// Posts JSON.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn post(&self, path: &str, body: &impl Serialize) -> Result<Value, ClientError> {
+        self.ask(Method::POST, path, json(body)?).await
+    }
+
+    /// Puts JSON.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn put(&self, path: &str, body: &impl Serialize) -> Result<Value, ClientError> {
+        self.ask(Method::PUT, path, json(body)?).await
+    }
+
+    /// Opens a stream of server-sent events.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn stream(&self, path: &str) -> Result<Stream, ClientError> {
+        let connection = self.connect().await?;
+        let opening = async {
+            let (response, connection) =
+                exchange(connection, Method::GET, path, Bytes::new()).await?;
+            if response.status().is_success() {
+                return Ok(Stream {
+                    body: response.into_body(),
+                    parser: Parser::default(),
+                    read: VecDeque::new(),
+                    _connection: connection,
+                });
+            }
+            Err(refused(&whole(response).await?))
+        };
+        in_time(opening).await
     }
 
     async fn connect(&self) -> Result<tokio::net::UnixStream, ClientError> {
@@ -79,40 +135,105 @@ impl Client {
             .map_err(|error| ClientError::Nobody { path: path(), error })
     }
 
-    async fn ask(&self, path: &str, body: &impl Serialize) -> Result<Value, ClientError> {
+    async fn ask(&self, method: Method, path: &str, body: Bytes) -> Result<Value, ClientError> {
         let stream = self.connect().await?;
-        tokio::time::timeout(EXCHANGE_MAX, exchange(stream, path, body))
-            .await
-            .unwrap_or_else(|_| Err(ClientError::Broken("it took too long".to_owned())))
+        in_time(async {
+            let (response, _connection) = exchange(stream, method, path, body).await?;
+            let done = response.status().is_success();
+            let bytes = whole(response).await?;
+            if done { serde_json::from_slice(&bytes).map_err(broken) } else { Err(refused(&bytes)) }
+        })
+        .await
     }
+}
+
+/// Server-sent events as they come. The connection ends when it is dropped.
+#[derive(Debug)]
+pub struct Stream {
+    body: Incoming,
+    parser: Parser,
+    read: VecDeque<ServerEvent>,
+    _connection: Connection,
+}
+
+impl Stream {
+    /// The next event. None: the server has ended it.
+    ///
+    /// # Errors
+    /// [`ClientError::Broken`], also after half a minute of silence.
+    pub async fn next(&mut self) -> Result<Option<ServerEvent>, ClientError> {
+        loop {
+            if let Some(event) = self.read.pop_front() {
+                return Ok(Some(event));
+            }
+            let frame = tokio::time::timeout(SILENCE_MAX, self.body.frame())
+                .await
+                .map_err(|_| broken("it has said nothing for 30 s"))?;
+            let Some(frame) = frame else { return Ok(None) };
+            if let Ok(bytes) = frame.map_err(broken)?.into_data() {
+                self.read.extend(self.parser.push(&bytes).map_err(broken)?);
+            }
+        }
+    }
+}
+
+/// What reads and writes a connection, ended when it is dropped.
+#[derive(Debug)]
+struct Connection(JoinHandle<hyper::Result<()>>);
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn in_time<T>(
+    exchange: impl Future<Output = Result<T, ClientError>>,
+) -> Result<T, ClientError> {
+    tokio::time::timeout(EXCHANGE_MAX, exchange)
+        .await
+        .unwrap_or_else(|_| Err(ClientError::Broken("it took too long".to_owned())))
+}
+
+fn json(body: &impl Serialize) -> Result<Bytes, ClientError> {
+    serde_json::to_vec(body).map(Bytes::from).map_err(broken)
 }
 
 async fn exchange(
     stream: tokio::net::UnixStream,
+    method: Method,
     path: &str,
-    body: &impl Serialize,
-) -> Result<Value, ClientError> {
-    let body = serde_json::to_vec(body).map_err(broken)?;
-    let request = Request::post(path)
-        .header(HOST, HeaderValue::from_static("hookbox"))
-        .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
-        .body(Full::new(Bytes::from(body)))
-        .map_err(broken)?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
-    // Ends with the answer, since the server closes after one.
-    let connection = tokio::spawn(connection);
-    let response = sender.send_request(request).await.map_err(broken)?;
-    let status = response.status();
-    let bytes = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
-    connection.abort();
-    let bytes = bytes.map_err(broken)?.to_bytes();
-    if status == StatusCode::OK {
-        return serde_json::from_slice(&bytes).map_err(broken);
+    body: Bytes,
+) -> Result<(Response<Incoming>, Connection), ClientError> {
+    let mut request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(HOST, HeaderValue::from_static("localhost"));
+    if !body.is_empty() {
+        request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
-    let problem: Problem = serde_json::from_slice(&bytes).map_err(broken)?;
-    Err(RequestError { code: problem.code, message: problem.detail }.into())
+    let request = request.body(Full::new(body)).map_err(broken)?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+    let connection = Connection(tokio::spawn(connection));
+    let response = sender.send_request(request).await.map_err(broken)?;
+    Ok((response, connection))
+}
+
+async fn whole(response: Response<Incoming>) -> Result<Bytes, ClientError> {
+    let bytes = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
+    Ok(bytes.map_err(broken)?.to_bytes())
+}
+
+fn refused(bytes: &[u8]) -> ClientError {
+    match serde_json::from_slice::<Problem>(bytes) {
+        Ok(problem) => RequestError { code: problem.code, message: problem.detail }.into(),
+        Err(error) => broken(error),
+    }
 }
 
 fn broken(error: impl std::fmt::Display) -> ClientError {
     ClientError::Broken(error.to_string())
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,7 @@
 pub mod client;
 pub mod control;
 mod socket;
+pub mod sse;
 pub mod views;
 
 use std::time::Duration;

@@ -4,12 +4,14 @@
 
 mod review;
 mod state;
+mod view;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use self::review::{ChangeKind, ChangeRecord, DeliveryRecord, NewChange, RefusalRecord};
 pub use self::state::{NewState, StateEntry, StateKey, StateSummary};
+pub use self::view::{EventView, event_view};
 
 /// Which events or deliveries. All that is given must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

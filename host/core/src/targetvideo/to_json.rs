@@ -138,7 +138,7 @@ mod tests {
             let event = decode(name.to_owned(), body.to_owned()).expect("an event");
             assert_eq!(event.to_json()["payload"]["kind"], name.replace('_', "-"));
         }
-        let other = decode("new".to_owned(), "{}".to_owned()).expect("an event");
+        let other = decode("new".to_owned(), r#"{"event":"new"}"#.to_owned()).expect("an event");
         assert_eq!(other.to_json(), json!({"name": "new", "payload": {"kind": "other"}}));
     }
 }
