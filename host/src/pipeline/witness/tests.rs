@@ -29,6 +29,7 @@ fn claim() -> Claim {
         received_at_ms: 1,
         attempt: 2,
         forgiven: 0,
+        trace: None,
     }
 }
 

@@ -14,6 +14,7 @@ use super::super::{Limits, SqliteStore, Waiting};
 use super::*;
 use crate::store::records::Operation;
 use crate::store::{Accept, Attempt, LivePlugin, NewDelivery, Policy, Store as _};
+use crate::telemetry::metrics::Metrics;
 
 fn counted(plugin: &str, owed: u64, dead: u64) -> LaneCounts {
     LaneCounts { plugin: plugin.parse().expect("a name"), owed, running: 1, dead }
@@ -128,7 +129,8 @@ async fn the_lanes_of_a_running_store_say_what_was_committed() {
         attempt_log_bytes_max: 100,
     };
     let waiting = Waiting { count_max: 10, bytes_max: 100_000 };
-    let opened = SqliteStore::open(folder.path(), waiting, limits, Handle::current());
+    let opened =
+        SqliteStore::open(folder.path(), waiting, limits, Handle::current(), Metrics::new());
     let store = opened.expect("a store").store;
     let plugin: PluginName = "probe".parse().expect("a name");
     assert_eq!(store.lanes().await.expect("lanes"), []);
