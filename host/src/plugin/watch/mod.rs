@@ -11,6 +11,7 @@
 //! - A plugin ends only when its file has been gone for `delete_grace_ms`; a
 //!   directory that cannot be read ends none.
 
+mod directory;
 mod judge;
 mod tracked;
 mod verdicts;
@@ -23,8 +24,9 @@ use std::time::{Duration, Instant};
 
 use hookbox_core::ids::{Digest, PluginName};
 use tokio::sync::oneshot;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, error, warn};
 
+use self::directory::Directory;
 use self::judge::Judged;
 use self::tracked::{Next, Tracked};
 use self::verdicts::Verdicts;
@@ -89,22 +91,18 @@ impl Reloader {
             registry.unloadable().into_iter().map(|name| (name, Tracked::default())).collect();
         let verdicts = Verdicts::default();
         let thread = Thread {
-            directory,
+            directory: Directory::new(directory, hints),
             limits,
             plugins,
             loader: Arc::new(loader),
             registry,
             changes,
             verdicts: verdicts.clone(),
-            hints,
-            watched: None,
             sender: messages.clone(),
             tracked,
             jobs: VecDeque::new(),
             running: 0,
             running_max: cores,
-            ignored: BTreeSet::new(),
-            unreadable: None,
             started: Instant::now(),
             ready: Some(ready),
         };
@@ -131,25 +129,19 @@ impl Drop for Reloader {
 }
 
 struct Thread {
-    directory: PathBuf,
+    directory: Directory,
     limits: Reload,
     plugins: Plugins,
     loader: Arc<Loader>,
     registry: Registry,
     changes: Changes,
     verdicts: Verdicts,
-    hints: Hints,
-    /// The folder that hints come from: what `directory` leads to.
-    watched: Option<PathBuf>,
     sender: SyncSender<Message>,
     tracked: BTreeMap<PluginName, Tracked>,
     /// Files that wait to be loaded.
     jobs: VecDeque<(PluginName, Digest, Vec<u8>)>,
     running: usize,
     running_max: usize,
-    ignored: BTreeSet<String>,
-    /// What was last said about a directory that could not be read.
-    unreadable: Option<String>,
     started: Instant,
     ready: Option<oneshot::Sender<()>>,
 }
@@ -187,31 +179,14 @@ impl Thread {
 
     /// Looks once. Returns when something that is under way wants the next look.
     fn look(&mut self) -> Option<Duration> {
-        self.follow_directory();
-        let listing = match scan::look(&self.directory, self.limits.file_bytes_max) {
-            Ok(listing) => listing,
-            Err(error) => {
-                let text = error.to_string();
-                if self.unreadable.as_ref() != Some(&text) {
-                    error!(directory = %self.directory.display(), error = text,
-                        "the plugins directory cannot be read; what is live goes on");
-                    self.unreadable = Some(text);
-                }
-                return None;
-            }
-        };
-        if self.unreadable.take().is_some() {
-            info!(directory = %self.directory.display(), "the plugins directory can be read again");
-        }
-        self.note_ignored(listing.ignored);
-
+        let plugins = self.directory.look(self.limits.file_bytes_max)?;
         let mut wake: Option<Duration> = None;
         let mut soon =
             |after: Duration| wake = Some(wake.map_or(after, |w: Duration| w.min(after)));
         let names: BTreeSet<PluginName> =
-            listing.plugins.keys().chain(self.tracked.keys()).cloned().collect();
+            plugins.keys().chain(self.tracked.keys()).cloned().collect();
         for name in names {
-            match listing.plugins.get(&name) {
+            match plugins.get(&name) {
                 Some(Ok((path, stamp))) => {
                     if let Some(after) = self.found(&name, path, *stamp) {
                         soon(after);
@@ -227,29 +202,6 @@ impl Thread {
         }
         self.start_jobs();
         wake
-    }
-
-    /// The directory may be a link that was changed to lead elsewhere.
-    fn follow_directory(&mut self) {
-        let real = self.directory.canonicalize().ok();
-        if real == self.watched {
-            return;
-        }
-        if let Some(old) = self.watched.take() {
-            self.hints.unwatch(&old);
-        }
-        if let Some(real) = real {
-            self.hints.watch(&real);
-            self.watched = Some(real);
-        }
-    }
-
-    fn note_ignored(&mut self, ignored: Vec<String>) {
-        let ignored: BTreeSet<String> = ignored.into_iter().collect();
-        for name in ignored.difference(&self.ignored) {
-            warn!(file = name, "ignored: a plugin's file is called <name>.wasm, of a-z, 0-9 and -");
-        }
-        self.ignored = ignored;
     }
 
     /// A file that could be taken. Returns when it wants the next look.
@@ -416,7 +368,7 @@ impl Thread {
         }
         if let Some(ready) = self.ready.take() {
             // Else it is dropped, which says that no plugin can be had.
-            if self.unreadable.is_none() {
+            if self.directory.is_readable() {
                 let _nobody_waits = ready.send(());
             }
             self.note_unused_sections();
