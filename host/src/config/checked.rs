@@ -14,7 +14,7 @@ use super::file::{
     Server, Source, Tls,
 };
 use super::found::Lookup;
-use super::grants;
+use super::{grants, operators};
 
 /// The whole configuration.
 #[derive(Debug, Clone)]
@@ -139,7 +139,8 @@ pub(super) fn check(
 ) -> Result<Config, ConfigError> {
     let mut files = Vec::new();
     let found = Lookup { base, variable: &variable, values_needed: true };
-    let (settings, sections) = settings(layer, base)?;
+    let (mut settings, sections) = settings(layer, base)?;
+    operators::tokens(&mut settings.server, &found, &mut files)?;
     if let Some(pair) = settings.server.tls() {
         files.extend([pair.certificate, pair.key]);
     }
@@ -182,6 +183,7 @@ fn settings(layer: Layer, base: &Path) -> Result<(Settings, Sections), ConfigErr
         let message = "must not be the plugins directory or in it: what is in it is executed";
         return Err(value("server.data_dir", message));
     }
+    operators::check(&mut server)?;
     let settings = Settings {
         server,
         journal: layer.journal.complete().ok_or_else(|| incomplete("journal"))?,
