@@ -26,5 +26,6 @@ pub mod limits;
 pub mod outcome;
 pub mod retry;
 pub mod routing;
+pub mod sensitive;
 pub mod targetvideo;
 pub mod verify;

@@ -12,7 +12,8 @@ use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{ANSWER_BYTES_MAX, EXCHANGE_MAX, OPERATE, Problem, QUERY, socket};
+use super::problem::Problem;
+use super::{ANSWER_BYTES_MAX, EXCHANGE_MAX, OPERATE, QUERY, socket};
 use crate::store::records::{Operation, Query, Report, RequestError};
 
 /// The server of a data directory.

@@ -156,7 +156,8 @@ fn random() -> Result<[u8; 10], Answer> {
     Ok(bytes)
 }
 
-fn unix_ms() -> u64 {
+/// Milliseconds since the Unix epoch.
+pub(super) fn unix_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

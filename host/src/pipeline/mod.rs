@@ -3,6 +3,8 @@
 
 pub mod dispatch;
 pub mod intake;
+mod overview;
 pub mod reload;
 pub mod server;
+mod sources;
 mod state;
