@@ -21,12 +21,20 @@ pub struct Intake<S> {
     live: watch::Receiver<Arc<Live>>,
     generations: Generations,
     store: Arc<S>,
+    deliveries_max: u64,
 }
 
 impl<S: Store> Intake<S> {
     /// Takes what comes by the settings and for the plugins of the moment.
-    pub fn new(live: watch::Receiver<Arc<Live>>, generations: Generations, store: Arc<S>) -> Self {
-        Self { live, generations, store }
+    ///
+    /// `deliveries_max`: how many may be owed.
+    pub fn new(
+        live: watch::Receiver<Arc<Live>>,
+        generations: Generations,
+        store: Arc<S>,
+        deliveries_max: u64,
+    ) -> Self {
+        Self { live, generations, store, deliveries_max }
     }
 
     /// The event, and how long the same body counts as a duplicate.
@@ -130,8 +138,8 @@ impl<S: Store> Receive for Intake<S> {
         })
     }
 
-    fn is_healthy(&self) -> bool {
-        *self.store.health().borrow() == Health::Good
+    fn is_ready(&self) -> bool {
+        *self.store.health().borrow() == Health::Good && self.store.owed() < self.deliveries_max
     }
 
     fn refused(&self, source: &str, peer: SocketAddr, answer: &Answer) {

@@ -145,7 +145,8 @@ pub async fn serve(path: Option<PathBuf>, config: Config, guests: Handle) -> any
         "listening for webhooks at /hooks/<source>"
     );
 
-    let intake = Arc::new(Intake::new(live, generations, Arc::clone(&store)));
+    let intake =
+        Arc::new(Intake::new(live, generations, Arc::clone(&store), journal.deliveries_max));
     let mut serving = tokio::spawn(ingress::serve(
         listener,
         tls_config,

@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{ask, limit};
 use crate::admin::App;
 use crate::admin::auth::Actor;
-use crate::admin::extract::{Body, Parameters};
+use crate::admin::extract::{Body, Nothing, Parameters};
 use crate::admin::perform;
 use crate::admin::problem::Problem;
 use crate::store::records::State as Stands;
@@ -130,6 +130,7 @@ impl Selection {
     responses((status = 200, description = "How many this step concerned", body = Report))
 )]
 pub(super) async fn redrive(
+    _: Parameters<Nothing>,
     State(app): State<App>,
     Extension(actor): Extension<Actor>,
     Body(selection): Body<Selection>,
@@ -150,6 +151,7 @@ pub(super) async fn redrive(
     responses((status = 200, description = "How many this step concerned", body = Report))
 )]
 pub(super) async fn discard(
+    _: Parameters<Nothing>,
     State(app): State<App>,
     Extension(actor): Extension<Actor>,
     Body(selection): Body<Selection>,

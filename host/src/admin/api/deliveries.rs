@@ -9,7 +9,7 @@ use utoipa::IntoParams;
 use super::{ask, limit};
 use crate::admin::App;
 use crate::admin::auth::Actor;
-use crate::admin::extract::{Name, Parameters};
+use crate::admin::extract::{Name, Nothing, Parameters};
 use crate::admin::perform;
 use crate::admin::problem::Problem;
 use crate::store::records::State as Stands;
@@ -80,6 +80,7 @@ pub(super) async fn list(
     responses((status = 200, description = "How many it concerned", body = Report))
 )]
 pub(super) async fn redrive(
+    _: Parameters<Nothing>,
     State(app): State<App>,
     Extension(actor): Extension<Actor>,
     Name(id): Name,
@@ -98,6 +99,7 @@ pub(super) async fn redrive(
     responses((status = 200, description = "How many it concerned", body = Report))
 )]
 pub(super) async fn discard(
+    _: Parameters<Nothing>,
     State(app): State<App>,
     Extension(actor): Extension<Actor>,
     Name(id): Name,

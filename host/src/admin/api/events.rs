@@ -10,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{ask, limit};
 use crate::admin::App;
 use crate::admin::auth::Actor;
-use crate::admin::extract::{Body, Name, Parameters};
+use crate::admin::extract::{Body, Name, Nothing, Parameters};
 use crate::admin::perform::{self, Deed};
 use crate::admin::problem::Problem;
 use crate::store::records::State as Stands;
@@ -99,6 +99,7 @@ pub(super) async fn list(
     responses((status = 200, description = "The event", body = EventView))
 )]
 pub(super) async fn one(
+    _: Parameters<Nothing>,
     State(app): State<App>,
     Name(id): Name,
 ) -> Result<Json<EventView>, Problem> {
@@ -116,6 +117,7 @@ pub(super) async fn one(
     responses((status = 200, description = "The event", body = EventView))
 )]
 pub(super) async fn reveal(
+    _: Parameters<Nothing>,
     State(app): State<App>,
     Extension(actor): Extension<Actor>,
     Name(id): Name,
@@ -153,6 +155,7 @@ pub(super) struct Replay {
     responses((status = 200, description = "How many deliveries that made", body = Report))
 )]
 pub(super) async fn replay(
+    _: Parameters<Nothing>,
     State(app): State<App>,
     Extension(actor): Extension<Actor>,
     Name(id): Name,

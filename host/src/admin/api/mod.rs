@@ -17,6 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::App;
+use super::extract::{Nothing, Parameters};
 use super::problem::Problem;
 use crate::store::records::{Query, RequestError};
 
@@ -67,7 +68,7 @@ pub fn document() -> OpenApi {
     tag = "server",
     responses((status = 200, description = "This document", body = serde_json::Value))
 )]
-async fn described() -> Json<OpenApi> {
+async fn described(_: Parameters<Nothing>) -> Json<OpenApi> {
     Json(document())
 }
 

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::admin::App;
 use crate::admin::auth::Actor;
-use crate::admin::extract::Name;
+use crate::admin::extract::{Name, Nothing, Parameters};
 use crate::admin::perform;
 use crate::admin::problem::Problem;
 use crate::admin::views::PluginView;
@@ -28,7 +28,10 @@ pub(super) struct Plugins {
     tag = "plugins",
     responses((status = 200, description = "All plugins", body = Plugins))
 )]
-pub(super) async fn list(State(app): State<App>) -> Result<Json<Plugins>, Problem> {
+pub(super) async fn list(
+    _: Parameters<Nothing>,
+    State(app): State<App>,
+) -> Result<Json<Plugins>, Problem> {
     Ok(Json(Plugins { items: app.backend.plugins().await? }))
 }
 
@@ -41,6 +44,7 @@ pub(super) async fn list(State(app): State<App>) -> Result<Json<Plugins>, Proble
     responses((status = 200, description = "The plugin", body = PluginView))
 )]
 pub(super) async fn one(
+    _: Parameters<Nothing>,
     State(app): State<App>,
     Name(name): Name,
 ) -> Result<Json<PluginView>, Problem> {
@@ -61,6 +65,7 @@ pub(super) async fn one(
     responses((status = 200, description = "Whether that changed anything", body = Report))
 )]
 pub(super) async fn pause(
+    _: Parameters<Nothing>,
     State(app): State<App>,
     Extension(actor): Extension<Actor>,
     Name(plugin): Name,
@@ -78,6 +83,7 @@ pub(super) async fn pause(
     responses((status = 200, description = "Whether that changed anything", body = Report))
 )]
 pub(super) async fn resume(
+    _: Parameters<Nothing>,
     State(app): State<App>,
     Extension(actor): Extension<Actor>,
     Name(plugin): Name,
@@ -95,6 +101,7 @@ pub(super) async fn resume(
     responses((status = 200, description = "How many deliveries that concerned", body = Report))
 )]
 pub(super) async fn forget(
+    _: Parameters<Nothing>,
     State(app): State<App>,
     Extension(actor): Extension<Actor>,
     Name(plugin): Name,

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::admin::App;
 use crate::admin::auth::Actor;
-use crate::admin::extract::Body;
+use crate::admin::extract::{Body, Nothing, Parameters};
 use crate::admin::perform::{self, Deed};
 use crate::admin::problem::Problem;
 use crate::admin::views::StatusView;
@@ -24,7 +24,10 @@ use crate::telemetry::stats::Stats;
     tag = "server",
     responses((status = 200, description = "The server in short", body = StatusView))
 )]
-pub(super) async fn status(State(app): State<App>) -> Result<Json<StatusView>, Problem> {
+pub(super) async fn status(
+    _: Parameters<Nothing>,
+    State(app): State<App>,
+) -> Result<Json<StatusView>, Problem> {
     Ok(Json(app.backend.status().await?))
 }
 
@@ -35,7 +38,7 @@ pub(super) async fn status(State(app): State<App>) -> Result<Json<StatusView>, P
     tag = "server",
     responses((status = 200, description = "What was counted", body = Stats))
 )]
-pub(super) async fn stats(State(app): State<App>) -> Json<Stats> {
+pub(super) async fn stats(_: Parameters<Nothing>, State(app): State<App>) -> Json<Stats> {
     Json(app.backend.stats())
 }
 
@@ -55,7 +58,7 @@ pub(super) struct LogLevel {
     tag = "server",
     responses((status = 200, description = "The filter", body = LogLevel))
 )]
-pub(super) async fn log_level(State(app): State<App>) -> Json<LogLevel> {
+pub(super) async fn log_level(_: Parameters<Nothing>, State(app): State<App>) -> Json<LogLevel> {
     Json(LogLevel { level: app.backend.log_level() })
 }
 
@@ -68,6 +71,7 @@ pub(super) async fn log_level(State(app): State<App>) -> Json<LogLevel> {
     responses((status = 200, description = "The filter that is in force now", body = LogLevel))
 )]
 pub(super) async fn set_log_level(
+    _: Parameters<Nothing>,
     State(app): State<App>,
     Extension(actor): Extension<Actor>,
     Body(wanted): Body<LogLevel>,
@@ -89,7 +93,10 @@ pub(super) async fn set_log_level(
     tag = "server",
     responses((status = 200, description = "Metrics", body = String, content_type = "text/plain"))
 )]
-pub(super) async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
+pub(super) async fn metrics(
+    _: Parameters<Nothing>,
+    State(app): State<App>,
+) -> Result<Response, Problem> {
     let text = app.backend.metrics().await?;
     let mut response = text.into_response();
     let media_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
