@@ -104,8 +104,12 @@ impl Site {
     /// Writes the configuration anew.
     pub fn configure(&self, sources: &str, more: &str) {
         let mut text = format!("{sources}\n{more}\n");
+        let mut server = "listen = \"127.0.0.1:0\"\n".to_owned();
+        if !text.contains("\nadmin = ") {
+            server.push_str("admin = \"127.0.0.1:0\"\n");
+        }
         for (section, keys) in [
-            ("server", "listen = \"127.0.0.1:0\"\n"),
+            ("server", server.as_str()),
             ("reload", "settle_ms = 50\ndelete_grace_ms = 300\nrescan_ms = 300\n"),
         ] {
             let header = format!("[{section}]\n");
@@ -291,7 +295,7 @@ impl Server {
     /// Starts one and waits until it listens.
     pub fn of(command: Command) -> Self {
         let mut server = Self::start(command);
-        let line = server.wait(|line| text(line, "message").starts_with("listening"));
+        let line = server.wait(|line| text(line, "message").starts_with("listening for webhooks"));
         server.url = text(&line, "address").to_owned();
         server
     }
@@ -301,7 +305,8 @@ impl Server {
         let mut server = Self::start(command);
         let mut state = server.log.state();
         loop {
-            let listens = |line: &&Value| text(line, "message").starts_with("listening");
+            let listens =
+                |line: &&Value| text(line, "message").starts_with("listening for webhooks");
             let line = state.lines.iter().find(listens);
             let url = line.map(|line| text(line, "address").to_owned());
             if url.is_some() || state.ended {
@@ -347,6 +352,12 @@ impl Server {
     pub fn address(&self) -> SocketAddr {
         let (_, address) = self.url.split_once("://").expect("a URL");
         address.parse().expect("an address")
+    }
+
+    /// `http://127.0.0.1:<port>`, where operators are listened to.
+    pub fn admin(&self) -> String {
+        let line = self.wait(|line| text(line, "message") == "listening for operators");
+        text(&line, "address").to_owned()
     }
 
     /// The process.

@@ -21,7 +21,7 @@ fn unwritable(reply: &Reply) {
 
 fn recovers(server: &Server) {
     server.wait(|line| text(line, "message") == "the journal can be written again");
-    assert_eq!(server.get("/health").body, r#"{"status":"ok"}"#);
+    assert_eq!(server.get("/readyz").body, r#"{"status":"ok"}"#);
 }
 
 /// `sign`: what the log must say of the fault.
@@ -47,7 +47,7 @@ fn survives(fault: &str, sign: &str) {
         server.wait(|line| text(line, "message").starts_with("the journal cannot be written"));
     assert!(text(&told, "error").contains(sign), "{told}");
     unwritable(&server.post(body("lost", "")));
-    let health = server.get("/health");
+    let health = server.get("/readyz");
     assert_eq!((health.status, health.body.as_str()), (503, r#"{"status":"failing"}"#));
     let failed = server.wait_done(&during, "probe");
     assert_eq!(text(&failed, "failure"), "deadline");

@@ -31,6 +31,7 @@ pub(crate) const BARE_VERB: &str = "bare-server";
 /// server that waits for a plugin's file to settle, that wait.
 pub(crate) const CONFIG: &str = r#"[server]
 listen = "127.0.0.1:0"
+admin = ""
 [reload]
 settle_ms = 5
 [plugin_defaults]

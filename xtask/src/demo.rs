@@ -13,6 +13,7 @@ use crate::{build_server, guests, output, target};
 const CONFIG: &str = r#"# Written by `cargo xtask demo`.
 [server]
 listen = "127.0.0.1:0"
+admin = "127.0.0.1:0"
 data_dir = "data"
 plugins_dir = "plugins"
 

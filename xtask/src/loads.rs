@@ -29,6 +29,7 @@ const MARK: usize = 1_000;
 /// until it is full.
 const CONFIG: &str = r#"[server]
 listen = "127.0.0.1:0"
+admin = ""
 [journal]
 keep_bytes_max = 1_048_576
 [reload]

@@ -36,6 +36,22 @@ impl Subscription {
         nothing_in_common || self.sources.as_ref().is_some_and(BTreeSet::is_empty)
     }
 
+    /// The events that can go to the plugin, by name; none means all, unless it
+    /// [is empty](Self::is_empty).
+    pub fn events(&self) -> Vec<String> {
+        match (&self.asked, &self.events) {
+            (Some(asked), Some(events)) => asked.intersection(events).cloned().collect(),
+            (Some(one), None) | (None, Some(one)) => one.iter().cloned().collect(),
+            (None, None) => Vec::new(),
+        }
+    }
+
+    /// The sources that they come from, by name; none means all, unless it
+    /// [is empty](Self::is_empty).
+    pub fn sources(&self) -> Vec<String> {
+        self.sources.iter().flatten().map(ToString::to_string).collect()
+    }
+
     /// Whether the event goes to the plugin.
     pub fn takes(&self, event: &Event) -> bool {
         let named = |set: &Option<BTreeSet<String>>| {

@@ -70,7 +70,7 @@ impl Secrets {
     }
 
     /// The name of the secret that equals the candidate.
-    fn matching(&self, candidate: &str) -> Option<&str> {
+    pub fn matching(&self, candidate: &str) -> Option<&str> {
         let candidate = Digest::of(candidate.as_bytes());
         let mut found = None;
         for (name, digest) in &self.0 {

@@ -17,8 +17,9 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
+use super::problem::Problem;
 use super::sse::{Parser, ServerEvent};
-use super::{ANSWER_BYTES_MAX, EXCHANGE_MAX, OPERATE, Problem, QUERY, socket};
+use super::{ANSWER_BYTES_MAX, EXCHANGE_MAX, OPERATE, QUERY, socket};
 use crate::store::records::{Operation, Query, Report, RequestError};
 
 /// Where a stream says nothing for so long, its server is gone: it ticks once a

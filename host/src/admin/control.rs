@@ -1,41 +1,32 @@
-//! The server's side of the control socket.
+//! The control socket: the API, and questions and operations as the command line
+//! of the same version puts them.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
-use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use axum::{Extension, Json, Router};
+use http::StatusCode;
 use rustix::process::geteuid;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tracing::{debug, warn};
+use tracing::warn;
 
-use super::{Backend, EXCHANGE_MAX, HEALTH, OPERATE, Problem, QUERY, REQUEST_BYTES_MAX, Socket};
+use super::auth::Actor;
+use super::connection::{self, Peer};
+use super::problem::Problem;
+use super::{Backend, HEALTH, OPERATE, QUERY, REQUEST_BYTES_MAX, Socket, extract, perform};
 use crate::shutdown::Ending;
 use crate::store::Health;
-use crate::store::records::RequestError;
+use crate::store::records::{Operation, Report};
 
-/// Connections at once; more wait.
-pub(super) const CONNECTIONS_MAX: usize = 16;
-
-/// For a request's head, and again for its body.
-const READ_MAX: Duration = Duration::from_secs(5);
-
-/// Bytes of a request's head: hyper's least.
-const HEAD_BYTES_MAX: usize = 8 * 1024;
-
-/// Header fields of a request.
-const HEADERS_MAX: usize = 32;
+/// Connections at once; more wait. Beside commands there are streams.
+pub(super) const CONNECTIONS_MAX: usize = 32;
 
 /// For answers that are under way when the server ends.
 const DRAIN: Duration = Duration::from_secs(2);
@@ -44,8 +35,8 @@ const DRAIN: Duration = Duration::from_secs(2);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves until the server is ending; what is under way then is answered, for
-/// two seconds at most.
-pub async fn serve<B: Backend>(socket: Socket, backend: Arc<B>, mut ending: Ending) {
+/// two seconds at most. One request for each connection.
+pub(super) async fn serve(socket: Socket, router: Router, mut ending: Ending) {
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = JoinSet::new();
     loop {
@@ -59,13 +50,10 @@ pub async fn serve<B: Backend>(socket: Socket, backend: Arc<B>, mut ending: Endi
         };
         match accepted {
             Ok((stream, _)) if is_ours(&stream) => {
-                let backend = Arc::clone(&backend);
+                let (router, ending) = (router.clone(), ending.clone());
                 connections.spawn(async move {
                     let _permit = permit;
-                    if tokio::time::timeout(EXCHANGE_MAX, exchange(stream, backend)).await.is_err()
-                    {
-                        warn!("an operator's request took too long and was cut off");
-                    }
+                    connection::serve(stream, Peer::Local, router, false, ending).await;
                 });
             }
             Ok(_) => warn!("another user's process tried the control socket"),
@@ -86,66 +74,35 @@ fn is_ours(stream: &UnixStream) -> bool {
     stream.peer_cred().is_ok_and(|peer| peer.uid() == 0 || peer.uid() == geteuid().as_raw())
 }
 
-async fn exchange<B: Backend>(stream: UnixStream, backend: Arc<B>) {
-    let service = service_fn(|request| handle(Arc::clone(&backend), request));
-    let served = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(READ_MAX)
-        .max_buf_size(HEAD_BYTES_MAX)
-        .max_headers(HEADERS_MAX)
-        .keep_alive(false)
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
-    if let Err(error) = served {
-        debug!(%error, "an operator's connection ended");
-    }
+/// What is on the socket only.
+pub(super) fn router(backend: &Arc<dyn Backend>) -> Router {
+    Router::new()
+        .route(QUERY, post(query))
+        .route(OPERATE, post(operate))
+        .route(HEALTH, get(health))
+        .with_state(Arc::clone(backend))
 }
 
-async fn handle<B: Backend>(
-    backend: Arc<B>,
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
-    let method = match request.uri().path() {
-        QUERY | OPERATE => Method::POST,
-        HEALTH => Method::GET,
-        path => {
-            let error = RequestError::not_found(format!("there is no {path:?} here"));
-            return Ok(refusal(&error, status(&error)));
-        }
-    };
-    if *request.method() != method {
-        let error = RequestError::invalid(format!("this is asked for by {method}"));
-        let mut response = refusal(&error, StatusCode::METHOD_NOT_ALLOWED);
-        if let Ok(allowed) = HeaderValue::from_str(method.as_str()) {
-            response.headers_mut().insert(ALLOW, allowed);
-        }
-        return Ok(response);
-    }
-    let answer = match request.uri().path() {
-        QUERY => match body(request).await {
-            Ok(query) => backend.query(query).await.map(|answer| json(&answer, StatusCode::OK)),
-            Err(error) => Err(error),
-        },
-        OPERATE => match body(request).await {
-            Ok(operation) => {
-                backend.operate(operation).await.map(|report| json(&report, StatusCode::OK))
-            }
-            Err(error) => Err(error),
-        },
-        _ => Ok(health(backend.health())),
-    };
-    Ok(answer.unwrap_or_else(|error| refusal(&error, status(&error))))
+async fn query(
+    State(backend): State<Arc<dyn Backend>>,
+    request: Request,
+) -> Result<Response, Problem> {
+    Ok(Json(backend.query(body(request).await?).await?).into_response())
 }
 
-async fn body<T: DeserializeOwned>(request: Request<Incoming>) -> Result<T, RequestError> {
-    let reading = Limited::new(request.into_body(), REQUEST_BYTES_MAX).collect();
-    let bytes = match tokio::time::timeout(READ_MAX, reading).await {
-        Ok(Ok(bytes)) => bytes.to_bytes(),
-        Ok(Err(error)) => return Err(RequestError::invalid(format!("the body: {error}"))),
-        Err(_) => return Err(RequestError::invalid("the body did not come in time")),
-    };
+async fn operate(
+    State(backend): State<Arc<dyn Backend>>,
+    Extension(actor): Extension<Actor>,
+    request: Request,
+) -> Result<Json<Report>, Problem> {
+    let operation: Operation = body(request).await?;
+    Ok(Json(perform::operate(&*backend, &actor, operation).await?))
+}
+
+async fn body<T: DeserializeOwned>(request: Request) -> Result<T, Problem> {
+    let bytes = extract::read(request, REQUEST_BYTES_MAX).await?;
     serde_json::from_slice(&bytes)
-        .map_err(|error| RequestError::invalid(format!("the body is no request: {error}")))
+        .map_err(|error| Problem::invalid(format!("the body is no request: {error}")))
 }
 
 #[derive(Serialize)]
@@ -155,51 +112,15 @@ struct HealthBody {
     error: Option<String>,
 }
 
-fn health(health: Health) -> Response<Full<Bytes>> {
-    match health {
+async fn health(State(backend): State<Arc<dyn Backend>>) -> Response {
+    match backend.health() {
         Health::Good => {
-            json(&HealthBody { health: "good", since_ms: None, error: None }, StatusCode::OK)
+            Json(HealthBody { health: "good", since_ms: None, error: None }).into_response()
         }
         Health::Failing { since_ms, error } => {
             let body =
                 HealthBody { health: "failing", since_ms: Some(since_ms), error: Some(error) };
-            json(&body, StatusCode::SERVICE_UNAVAILABLE)
+            (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
         }
     }
-}
-
-fn status(error: &RequestError) -> StatusCode {
-    match error.code.as_str() {
-        RequestError::NOT_FOUND => StatusCode::NOT_FOUND,
-        RequestError::INVALID => StatusCode::BAD_REQUEST,
-        _ => StatusCode::SERVICE_UNAVAILABLE,
-    }
-}
-
-fn refusal(error: &RequestError, status: StatusCode) -> Response<Full<Bytes>> {
-    let problem = Problem {
-        r#type: "about:blank".to_owned(),
-        title: status.canonical_reason().unwrap_or_default().to_owned(),
-        status: status.as_u16(),
-        detail: error.message.clone(),
-        code: error.code.clone(),
-    };
-    response(&problem, status, "application/problem+json")
-}
-
-fn json(value: &impl Serialize, status: StatusCode) -> Response<Full<Bytes>> {
-    response(value, status, "application/json")
-}
-
-fn response(
-    value: &impl Serialize,
-    status: StatusCode,
-    media_type: &'static str,
-) -> Response<Full<Bytes>> {
-    // None of these types can fail to be written.
-    let body = serde_json::to_vec(value).unwrap_or_default();
-    let mut response = Response::new(Full::new(Bytes::from(body)));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
-    response
 }

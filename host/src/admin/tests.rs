@@ -7,37 +7,77 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 use super::client::{Client, ClientError};
+use super::views::{PartView, PluginView, StatusView};
 use super::*;
 use crate::shutdown::{self, End};
-use crate::store::records::Filter;
+use crate::store::Health;
+use crate::store::records::{Filter, Operation, Query, Report, RequestError};
+use crate::telemetry::live::Live;
+use crate::telemetry::stats::Stats;
 
 /// Says back what it was asked.
-struct Echo;
+#[derive(Default)]
+struct Echo(Live);
 
 impl Backend for Echo {
-    async fn query(&self, query: Query) -> Result<Value, RequestError> {
-        match &query {
+    fn query(&self, query: Query) -> Answer<'_, Result<Value, RequestError>> {
+        let answer = match &query {
             Query::Event { id } if id == "none" => Err(RequestError::not_found("no such event")),
             Query::Event { id } if id == "busy" => Err(RequestError::unavailable("later")),
             Query::Event { id } if id == "large" => Ok(Value::String("x".repeat(3 << 20))),
             _ => Ok(json!({ "asked": query })),
-        }
+        };
+        Box::pin(async { answer })
     }
 
-    async fn operate(&self, operation: Operation) -> Result<Report, RequestError> {
-        match operation {
+    fn operate(&self, operation: Operation) -> Answer<'_, Result<Report, RequestError>> {
+        let answer = match operation {
             Operation::Forget { plugin, .. } => Ok(Report { count: 3, next: Some(plugin) }),
+            Operation::Note { .. } => Ok(Report::default()),
             _ => Err(RequestError::invalid("not that")),
-        }
+        };
+        Box::pin(async { answer })
     }
 
     fn health(&self) -> Health {
         Health::Failing { since_ms: 7, error: "disk full".to_owned() }
+    }
+
+    fn parts(&self) -> Answer<'_, Vec<PartView>> {
+        Box::pin(async { Vec::new() })
+    }
+
+    fn plugins(&self) -> Answer<'_, Result<Vec<PluginView>, RequestError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn status(&self) -> Answer<'_, Result<StatusView, RequestError>> {
+        Box::pin(async { Err(RequestError::unavailable("later")) })
+    }
+
+    fn stats(&self) -> Stats {
+        Stats::default()
+    }
+
+    fn metrics(&self) -> Answer<'_, Result<String, RequestError>> {
+        Box::pin(async { Ok(String::new()) })
+    }
+
+    fn live(&self) -> &Live {
+        &self.0
+    }
+
+    fn log_level(&self) -> String {
+        "info".to_owned()
+    }
+
+    fn set_log_level(&self, _: &str) -> Result<(), RequestError> {
+        Ok(())
     }
 }
 
@@ -51,7 +91,8 @@ struct Server {
 fn serve_in(folder: TempDir, data_dir: PathBuf) -> Server {
     let socket = Socket::bind(&data_dir).expect("a socket");
     let (end, ending) = shutdown::channel();
-    let serving = tokio::spawn(control::serve(socket, Arc::new(Echo), ending));
+    let admin = Admin::new(Arc::new(Echo::default()), ending);
+    let serving = tokio::spawn(async move { admin.on_socket(socket).await });
     Server { _folder: folder, data_dir, end, serving }
 }
 
@@ -114,18 +155,37 @@ async fn what_is_no_request_is_refused() {
         format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n{body}")
     };
     for (request, status, code) in [
-        (post("/", ""), 404, "not-found"),
+        (post("/nowhere", ""), 404, "not-found"),
         (post(QUERY, "{"), 400, "invalid"),
         (post(QUERY, r#"{"query":"event"}"#), 400, "invalid"),
-        (post(OPERATE, &" ".repeat(REQUEST_BYTES_MAX + 1)), 400, "invalid"),
-        ("GET /v1/query HTTP/1.1\r\nhost: x\r\n\r\n".to_owned(), 405, "invalid"),
-        (post(HEALTH, ""), 405, "invalid"),
+        (post(OPERATE, &" ".repeat(REQUEST_BYTES_MAX + 1)), 413, "too-large"),
+        ("GET /v1/query HTTP/1.1\r\nhost: x\r\n\r\n".to_owned(), 405, "method-not-allowed"),
+        (post(HEALTH, ""), 405, "method-not-allowed"),
     ] {
         let answer = raw(&server.data_dir, request).await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
         assert!(answer.contains("content-type: application/problem+json"), "{answer}");
         assert!(answer.contains(&format!(r#""code":"{code}""#)), "{answer}");
     }
+}
+
+#[tokio::test]
+async fn the_api_is_on_the_socket_too_and_asks_for_no_token() {
+    let server = serve();
+    let get = |path: &str| format!("GET {path} HTTP/1.1\r\nhost: hookbox\r\n\r\n");
+    let answer = raw(&server.data_dir, get("/api/v1/plugins")).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(answer.ends_with(r#"{"items":[]}"#), "{answer}");
+    let answer = raw(&server.data_dir, get("/api/v1/plugins?x=1")).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let answer = raw(&server.data_dir, get("/api/v1/events?sinec_ms=1")).await;
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    assert!(answer.contains("unknown field `sinec_ms`"), "{answer}");
+    let answer = raw(&server.data_dir, get("/api/v1/events?since_ms=x")).await;
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    assert!(answer.contains("since_ms"), "{answer}");
+    let answer = raw(&server.data_dir, get("/api/v1/events?state=x")).await;
+    assert!(answer.contains("unknown variant `x`"), "{answer}");
 }
 
 #[tokio::test]
@@ -185,4 +245,22 @@ async fn connections_that_say_nothing_do_not_hold_up_the_end() {
     }
     server.end.begin();
     server.serving.await.expect("an end");
+}
+
+/// The description as it is kept in the repository.
+const GOLDEN: &str = "../docs/openapi.json";
+
+#[test]
+fn the_description_in_the_repository_is_that_of_the_program() {
+    let now = document().to_pretty_json().expect("JSON") + "\n";
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(GOLDEN);
+    if std::env::var_os("HOOKBOX_WRITE_OPENAPI").is_some() {
+        fs::write(&path, &now).expect("writing docs/openapi.json");
+    }
+    let kept = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        kept == now,
+        "docs/openapi.json is not what the program says; run this test with \
+         HOOKBOX_WRITE_OPENAPI=1 and look at what changed"
+    );
 }

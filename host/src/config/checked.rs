@@ -14,7 +14,7 @@ use super::file::{
     Runtime, Server, Source, Tls,
 };
 use super::found::Lookup;
-use super::grants;
+use super::{grants, operators};
 
 /// The whole configuration.
 #[derive(Debug, Clone)]
@@ -143,7 +143,8 @@ pub(super) fn check(
 ) -> Result<Config, ConfigError> {
     let mut files = Vec::new();
     let found = Lookup { base, variable: &variable, values_needed: true };
-    let (settings, sections) = settings(layer, base)?;
+    let (mut settings, sections) = settings(layer, base)?;
+    operators::tokens(&mut settings.server, &found, &mut files)?;
     if let Some(pair) = settings.server.tls() {
         files.extend([pair.certificate, pair.key]);
     }
@@ -189,6 +190,7 @@ fn settings(layer: Layer, base: &Path) -> Result<(Settings, Sections), ConfigErr
         return Err(value("server.data_dir", message));
     }
     let log = layer.log.complete().ok_or_else(|| incomplete("log"))?;
+    operators::check(&mut server)?;
     let settings = Settings {
         server,
         journal: layer.journal.complete().ok_or_else(|| incomplete("journal"))?,

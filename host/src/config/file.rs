@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
 
 use super::grants::Grants;
+use super::operators::{AdminAddress, Operators};
 
 /// Defines a section twice: as it is written in one layer, and as it is once
 /// all layers are put together. What comes after `=` is not written but made
@@ -83,8 +84,13 @@ section! {
         body_timeout_ms: u64,
         connections_max: usize,
         drain_ms: u64,
+        admin: AdminAddress,
+        health_on_public: bool,
         ? tls_certificate: PathBuf,
         ? tls_key: PathBuf,
+        ? admin_tokens: Vec<Secret>,
+        ? admin_hosts: Vec<String>,
+        = operators: Operators,
     }
 }
 
@@ -232,7 +238,7 @@ fn day_ms() -> u64 {
     86_400_000
 }
 
-/// One of the `secrets` of a source or a plugin. Only one of `env`, `file` and
+/// One of the `secrets` of a source or a plugin, or of `admin_tokens`. Only one of `env`, `file` and
 /// `value` is given.
 #[derive(Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]

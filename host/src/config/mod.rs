@@ -11,6 +11,7 @@ mod file;
 mod found;
 mod grants;
 mod layers;
+mod operators;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +25,7 @@ pub use grants::{Grants, HttpGrant};
 use hookbox_core::ids::NameError;
 use hookbox_core::verify::SecretsError;
 pub use layers::DEFAULTS;
+pub use operators::{AdminAddress, Operators};
 
 /// Why a configuration cannot be used: where, what, and what to do.
 #[derive(Debug, thiserror::Error)]

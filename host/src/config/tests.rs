@@ -153,6 +153,38 @@ fn values_out_of_range_are_refused_by_name() {
         ),
         ("[server]\ndata_dir = \"plugins/data\"\n", "server.data_dir: must not be"),
         ("[server]\ntls_key = \"k\"\n", "server: tls_certificate and tls_key only go together"),
+        (
+            "[server]\nadmin = \"here\"\n",
+            "hookbox.toml, line 5: invalid value (string), expected an address such as",
+        ),
+        (
+            "[server]\nadmin = \"0.0.0.0:8081\"\n",
+            "server.admin: 0.0.0.0:8081 can be reached from other machines",
+        ),
+        (
+            "[server]\nadmin_hosts = [\"https://x.example\"]\n",
+            "server.admin_hosts: \"https://x.example\" is no name of a host",
+        ),
+        (
+            "[server]\nadmin_hosts = [\"10.0.0.1\"]\n",
+            "server.admin_hosts: \"10.0.0.1\" is an address",
+        ),
+        (
+            "[server]\nadmin_tokens = [{ name = \"ops\", value = \"hush-hush\" }]\n",
+            "server.admin_tokens, secret \"ops\": it has 9 bytes, must have at least 16",
+        ),
+        (
+            "[server]\nadmin_tokens = [{ name = \"ops\", env = \"NOT_SET\" }]\n",
+            "server.admin_tokens, secret \"ops\": the environment variable NOT_SET is not set",
+        ),
+        (
+            "[server]\nadmin_tokens = [{ name = \"local\", value = \"hush-hush-hush-hush\" }]\n",
+            "server.admin_tokens, secret \"local\": it needs a name of its own",
+        ),
+        (
+            "[server]\nadmin_tokens = [{ name = \"a\", value = \"hush hush hush hush\" }]\n",
+            "server.admin_tokens, secret \"a\": it must be of printable ASCII",
+        ),
         ("[runtime]\ninstances_max = 0\n", "runtime.instances_max: is 0, must be at least 1"),
     ] {
         let error = error(&format!("{SOURCE}{text}"), &[]);
@@ -161,7 +193,26 @@ fn values_out_of_range_are_refused_by_name() {
 }
 
 #[test]
+fn an_address_for_others_needs_a_token_and_none_needs_nothing() {
+    let text = format!(
+        "{SOURCE}[server]\nadmin = \"[::]:81\"\nadmin_hosts = [\"Hooks.Example.com\"]\n\
+         admin_tokens = [{{ name = \"ops\", env = \"TOKEN\" }}]\n"
+    );
+    let with = config(&text, &[("TOKEN", "0123456789abcdef")]).expect("a configuration");
+    let operators = &with.settings.server.operators;
+    assert_eq!(operators.hosts, ["hooks.example.com"]);
+    let tokens = operators.tokens.as_ref().expect("tokens");
+    assert_eq!(tokens.matching("0123456789abcdef"), Some("ops"));
+    assert_eq!(tokens.matching("0123456789abcdeF"), None);
+    let off = config(&format!("{SOURCE}[server]\nadmin = \"\"\n"), &[]).expect("a configuration");
+    assert_eq!(off.settings.server.admin, AdminAddress(None));
+    assert_eq!(off.settings.server.operators, Operators::default());
+}
+
+#[test]
 fn a_secret_shows_in_no_text_form() {
-    let shown = format!("{:?}", config(SOURCE, &[]).expect("a configuration"));
+    let tokens = "admin_tokens = [{ name = \"ops\", value = \"hush-hush-hush-hush\" }]";
+    let text = format!("{SOURCE}[server]\n{tokens}\n");
+    let shown = format!("{:?}", config(&text, &[]).expect("a configuration"));
     assert!(!shown.contains("hush"), "{shown}");
 }

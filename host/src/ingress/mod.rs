@@ -39,8 +39,8 @@ pub trait Receive: Send + Sync + 'static {
         body: Vec<u8>,
     ) -> impl Future<Output = Answer> + Send;
 
-    /// Whether events can be kept now.
-    fn is_healthy(&self) -> bool;
+    /// Whether events are accepted now.
+    fn is_ready(&self) -> bool;
 
     /// Told of each request that never got so far, so that none is silent.
     fn refused(&self, source: &str, peer: SocketAddr, answer: &Answer);
@@ -60,6 +60,8 @@ pub struct Limits {
     body_timeout: Duration,
     connections_max: usize,
     drain: Duration,
+    /// Whether health is told here too.
+    health: bool,
 }
 
 impl Limits {
@@ -72,6 +74,7 @@ impl Limits {
             body_timeout: Duration::from_millis(server.body_timeout_ms),
             connections_max,
             drain: Duration::from_millis(server.drain_ms),
+            health: server.health_on_public,
         }
     }
 }
@@ -79,8 +82,11 @@ impl Limits {
 /// `POST /hooks/<source>`
 const PATH: &str = "/hooks/";
 
-/// `GET /health`: for load balancers and whatever restarts services.
-const HEALTH: &str = "/health";
+/// For whatever restarts services: the process answers.
+const ALIVE: &str = "/healthz";
+
+/// For load balancers: events are accepted.
+const READY: &str = "/readyz";
 
 /// One request.
 async fn handle<R: Receive>(
@@ -92,8 +98,12 @@ async fn handle<R: Receive>(
     let began = Instant::now();
     let version = request.version();
     let (head, body) = request.into_parts();
-    if head.uri.path() == HEALTH && matches!(head.method, Method::GET | Method::HEAD) {
-        return Ok(respond::health(receive.is_healthy()));
+    if limits.health && matches!(head.method, Method::GET | Method::HEAD) {
+        match head.uri.path() {
+            ALIVE => return Ok(respond::health(true)),
+            READY => return Ok(respond::health(receive.is_ready())),
+            _ => {}
+        }
     }
     let source = head.uri.path().strip_prefix(PATH).unwrap_or_default();
     let early = if !receive.knows(source) {

@@ -127,7 +127,8 @@ struct Problem {
     code: &'static str,
 }
 
-/// The answer of `GET /health`. It says no more than a stranger may know.
+/// The answer of `GET /healthz` and `GET /readyz`. It says no more than a
+/// stranger may know.
 pub(super) fn health(healthy: bool) -> Response<Full<Bytes>> {
     let (status, body) = if healthy {
         (StatusCode::OK, r#"{"status":"ok"}"#)

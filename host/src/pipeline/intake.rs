@@ -25,18 +25,22 @@ pub struct Intake<S> {
     live: watch::Receiver<Arc<Live>>,
     generations: Generations,
     store: Arc<S>,
+    deliveries_max: u64,
     witness: Witness,
 }
 
 impl<S: Store> Intake<S> {
     /// Takes what comes by the settings and for the plugins of the moment.
+    ///
+    /// `deliveries_max`: how many may be owed.
     pub fn new(
         live: watch::Receiver<Arc<Live>>,
         generations: Generations,
         store: Arc<S>,
+        deliveries_max: u64,
         witness: Witness,
     ) -> Self {
-        Self { live, generations, store, witness }
+        Self { live, generations, store, deliveries_max, witness }
     }
 
     /// The event, and how long the same body counts as a duplicate.
@@ -174,8 +178,8 @@ impl<S: Store> Receive for Intake<S> {
         })
     }
 
-    fn is_healthy(&self) -> bool {
-        *self.store.health().borrow() == Health::Good
+    fn is_ready(&self) -> bool {
+        *self.store.health().borrow() == Health::Good && self.store.owed() < self.deliveries_max
     }
 
     fn refused(&self, source: &str, peer: SocketAddr, answer: &Answer) {

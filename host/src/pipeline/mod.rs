@@ -4,7 +4,9 @@
 mod changes;
 pub mod dispatch;
 pub mod intake;
+mod overview;
 pub mod reload;
 pub mod server;
+mod sources;
 mod state;
 pub mod witness;

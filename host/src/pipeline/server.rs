@@ -10,20 +10,23 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use serde_json::Value;
+use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
 use super::changes::Keeping;
 use super::intake::Intake;
+use super::overview::Overview;
 use super::reload::Targets;
+use super::sources::Sources;
 use super::state::Committed;
 use super::witness::Witness;
 use super::{dispatch, reload};
-use crate::admin;
+use crate::admin::{self, Admin, Backend};
 use crate::config::{self, Config, Journal, Server};
 use crate::ingress::{self, Limits, tls};
 use crate::outbound::Outbound;
@@ -36,9 +39,8 @@ use crate::plugin::registry::Registry;
 use crate::plugin::watch::Reloader;
 use crate::plugin::{engine, imports};
 use crate::shutdown::{self, Signals};
-use crate::store::records::{Operation, Query, Report, RequestError};
+use crate::store::Store as _;
 use crate::store::sqlite::{self, Lock, Opened, SqliteStore, Waiting, schema};
-use crate::store::{Health, Store as _};
 use crate::telemetry::Level;
 use crate::telemetry::changes::{Changes, What};
 use crate::telemetry::live::Live;
@@ -122,12 +124,24 @@ pub async fn serve(
         live: live_target,
         tls: tls_target,
         reloader: Arc::clone(&reloader),
-        level,
+        level: level.clone(),
         changes: changes.clone(),
     };
     tokio::spawn(async move {
         reload::run(path, config, targets, hangup).await;
     });
+
+    let (end, ending) = shutdown::channel();
+    let overview = Arc::new(Overview::new(
+        &settings,
+        Arc::clone(&store),
+        generations.clone(),
+        live.clone(),
+        Sources { witness: witness.clone(), level: level.clone(), reloader: Arc::clone(&reloader) },
+    ));
+    let admin = Arc::new(Admin::new(Arc::clone(&overview) as Arc<dyn Backend>, ending.clone()));
+    // Before plugins are loaded, so that it can be seen that they are.
+    let network = operators(server, &admin, tls_config.clone())?;
 
     // Events that come before the plugins are there would not reach them.
     tokio::select! {
@@ -136,17 +150,13 @@ pub async fn serve(
         )?,
         () = signals.next() => return finish(store, keeping).await,
     }
-    let (end, ending) = shutdown::channel();
+    overview.loaded();
     let socket = admin::Socket::bind(&server.data_dir)?;
-    let operators = tokio::spawn(admin::control::serve(
-        socket,
-        Arc::new(Operator(Arc::clone(&store))),
-        ending.clone(),
-    ));
+    let control = tokio::spawn(async move { admin.on_socket(socket).await });
     // What is owed begins only when nothing can keep the server from starting any
     // more: else each try would use up attempts. And only now is it known which
     // plugins are gone.
-    let listener = bind(server)?;
+    let listener = bind("server.listen", server.listen)?;
     let mut lanes = tokio::spawn(dispatch::run(
         Arc::clone(&store),
         runner,
@@ -155,11 +165,14 @@ pub async fn serve(
     ));
     let scheme = if tls_config.is_some() { "https" } else { "http" };
     let address = format!("{scheme}://{}", listener.local_addr()?);
+    overview.listening(address.clone());
     let live_plugins = generations.borrow().plugins.len();
     info!(address, plugins = live_plugins, "listening for webhooks at /hooks/<source>");
     changes.tell(What::Started { address, plugins: live_plugins });
 
-    let intake = Arc::new(Intake::new(live, generations, Arc::clone(&store), witness));
+    let deliveries_max = settings.journal.deliveries_max;
+    let intake =
+        Arc::new(Intake::new(live, generations, Arc::clone(&store), deliveries_max, witness));
     let mut serving = tokio::spawn(ingress::serve(
         listener,
         tls_config,
@@ -186,28 +199,39 @@ pub async fn serve(
         () = signals.next() => false,
     };
     drop(reloader);
-    let _its_socket_is_gone = operators.await;
+    let _its_socket_is_gone = control.await;
+    if let Some(network) = network {
+        let _its_port_is_free = network.await;
+    }
     if !drained {
         warn!("calls were cut off: their events are handed over again at the next start");
     }
     finish(store, keeping).await
 }
 
-/// What operators ask over the control socket, the store answers.
-struct Operator(Arc<SqliteStore>);
-
-impl admin::Backend for Operator {
-    async fn query(&self, query: Query) -> Result<Value, RequestError> {
-        self.0.query(query).await
+/// Listens for operators at their address, where there is one.
+fn operators(
+    server: &Server,
+    admin: &Arc<Admin>,
+    tls: Option<watch::Receiver<Arc<ServerConfig>>>,
+) -> anyhow::Result<Option<JoinHandle<()>>> {
+    let Some(address) = server.admin.0 else { return Ok(None) };
+    let listener = bind("server.admin", address)?;
+    // Browsers do not trust a certificate for a loopback address.
+    let tls = tls.filter(|_| !server.admin.is_local());
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let address = format!("{scheme}://{}", listener.local_addr()?);
+    let tokens = server.operators.tokens.is_some();
+    info!(address, tokens, "listening for operators");
+    if !server.admin.is_local() && tls.is_none() {
+        warn!(
+            "operators' tokens travel unencrypted: set server.tls_certificate, or have a proxy \
+             before server.admin that speaks HTTPS"
+        );
     }
-
-    async fn operate(&self, operation: Operation) -> Result<Report, RequestError> {
-        self.0.operate(operation).await
-    }
-
-    fn health(&self) -> Health {
-        self.0.health().borrow().clone()
-    }
+    let (admin, operators) = (Arc::clone(admin), server.operators.clone());
+    let serving = async move { admin.on_network(listener, tls, &operators).await };
+    Ok(Some(tokio::spawn(serving)))
 }
 
 /// Writes what is left to write.
@@ -257,23 +281,23 @@ async fn outbound(settings: &config::Outbound) -> anyhow::Result<Arc<Outbound>> 
     ))
 }
 
-fn bind(server: &Server) -> anyhow::Result<TcpListener> {
+/// `key`: of the configuration.
+fn bind(key: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
     let listen = || {
-        let socket = match server.listen {
+        let socket = match address {
             SocketAddr::V4(_) => TcpSocket::new_v4(),
             SocketAddr::V6(_) => TcpSocket::new_v6(),
         }?;
         // Else a restart would have to wait for old connections to be forgotten.
         socket.set_reuseaddr(true)?;
-        socket.bind(server.listen)?;
+        socket.bind(address)?;
         socket.listen(BACKLOG)
     };
     listen().map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => anyhow::anyhow!(
-            "server.listen: {} is in use by another process; end it, or choose another port",
-            server.listen
+            "{key}: {address} is in use by another process; end it, or choose another port"
         ),
-        _ => anyhow::anyhow!("server.listen: {}: {error}", server.listen),
+        _ => anyhow::anyhow!("{key}: {address}: {error}"),
     })
 }
 

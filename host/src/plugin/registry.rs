@@ -63,6 +63,12 @@ impl Unloadable {
         let subscription = Subscription::new(asked, settings.events(), settings.sources());
         Arc::new(Self { settings: settings.clone(), subscription, asks_for, waiting })
     }
+
+    /// Code that wants what is not granted any more, and the generation in which
+    /// it became live.
+    pub fn code(&self) -> Option<(&Arc<Code>, u64)> {
+        self.waiting.as_ref().map(|(code, since)| (code, *since))
+    }
 }
 
 impl Generation {

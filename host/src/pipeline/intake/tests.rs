@@ -58,7 +58,7 @@ impl Setting {
         let known = BTreeMap::from([("audit".parse().expect("a name"), Vec::new())]);
         let (_, generations) = Registry::new(known, &config.live.plugins, changes);
         let (_, live) = watch::channel(Arc::new(config.live));
-        let intake = Intake::new(live, generations, Arc::new(opened.store), witness.clone());
+        let intake = Intake::new(live, generations, Arc::new(opened.store), 1_000, witness.clone());
         Self { intake, witness, looking, _folder: folder }
     }
 
