@@ -32,7 +32,9 @@ pub struct Filter {
     pub since_ms: Option<u64>,
     /// Received (died) before then: milliseconds since the Unix epoch.
     pub until_ms: Option<u64>,
-    /// A text that the event's name, id or body has, upper and lower case alike.
+    /// A text with which the event's id begins, or that its name or body has
+    /// anywhere; upper and lower case of ASCII alike. At most 200 bytes, and not
+    /// together with `ids`. Empty: any.
     pub text: Option<String>,
 }
 
@@ -58,7 +60,7 @@ pub enum State {
     Waiting,
     /// Held up by an earlier one about the same entity.
     Blocked,
-    /// Held up since its plugin is gone or its breaker is open.
+    /// Held up since its plugin is gone or paused, or its breaker is open.
     Parked,
     /// Done.
     Succeeded,
@@ -276,7 +278,9 @@ pub enum Query {
     Deliveries {
         /// Which; `ids` are those of deliveries.
         filter: Filter,
-        /// Items on a page: 1 to 1,000. An event's deliveries are on one.
+        /// Items on a page: 1 to 1,000. All that `ids` name are on one, and so
+        /// are an event's, of each kind (owed, dead, succeeded) the first 1,000:
+        /// so there can be more.
         limit: u32,
         /// Where the page begins: `next` of the page before.
         after: Option<String>,

@@ -59,6 +59,18 @@ keyvalue = true
 /// The version from which on plugins have state, and what they sent is kept.
 const WITH_STATE: u32 = 2;
 
+/// The version from which on events are traced, plugins paused, changes noted.
+const WITH_CHANGES: u32 = 3;
+
+/// What a fixture has of these. The plugin has no file and is owed nothing.
+const STEERED: &str = "
+    UPDATE events SET trace = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
+        WHERE name = 'succeeded';
+    INSERT INTO plugins (name, digest, asks_for, present, deleted_at_ms, changed_at_ms, paused_at_ms)
+        VALUES ('held', '', '[]', 0, 1, 1, 7);
+    INSERT INTO changes (at_ms, kind, plugin, subject, actor, text)
+        VALUES (7, 'paused', 'held', NULL, 'ops', 'paused');";
+
 fn says(line: &Value, start: &str) -> bool {
     text(line, "message").starts_with(start)
 }
@@ -199,8 +211,23 @@ fn looks_as_it_was_left(site: &Site, version: u32) {
         assert_eq!(text(&sent[0], "url"), "https://chat.example/hook", "{sent}");
         assert_eq!(sent[1]["response"]["kept"]["base64"], "/wA=", "{sent}");
     }
+    if version >= WITH_CHANGES {
+        has_what_is_steered(site);
+    }
     let waiting = site.shown(&event(site, "waiting"));
     assert_eq!(waiting["summary"]["deliveries"][0]["due_at_ms"], FAR_MS);
+}
+
+fn has_what_is_steered(site: &Site) {
+    let journal = site.journal();
+    let count = |sql: &str| -> i64 { journal.query_row(sql, [], |row| row.get(0)).expect(sql) };
+    for sql in [
+        "SELECT count(*) FROM events WHERE trace LIKE '00-0af7651916cd43dd%'",
+        "SELECT count(*) FROM plugins WHERE name = 'held' AND paused_at_ms = 7",
+        "SELECT count(*) FROM changes WHERE actor = 'ops' AND text = 'paused'",
+    ] {
+        assert_eq!(count(sql), 1, "{sql}");
+    }
 }
 
 fn wait_handled(server: &Server, event: &str, attempt: u64) {
@@ -267,6 +294,9 @@ fn journals_of_every_version_are_opened_and_go_on() {
         let site = with_fixture(version);
         looks_as_it_was_left(&site, version);
         goes_on(&site, version);
+        if version >= WITH_CHANGES {
+            has_what_is_steered(&site);
+        }
         // It has become a journal of the newest version, and nothing else.
         let fresh = fresh_schema();
         let columns =

@@ -5,7 +5,7 @@ use std::fs;
 use hookbox_tests::{Server, Site, plugin, probe, text};
 use rustix::process::Signal;
 
-use super::{FAR_MS, PLUGINS, asking, counting, fixtures, pragma, says, schema};
+use super::{FAR_MS, PLUGINS, STEERED, asking, counting, fixtures, pragma, says, schema};
 
 pub(super) fn new_site() -> Site {
     let site = Site::new(PLUGINS);
@@ -79,6 +79,7 @@ fn makes_the_fixture() {
     for number in 1..=2 {
         assert_eq!(journal.execute(sent, [number]).expect("a request"), 1);
     }
+    journal.execute_batch(STEERED).expect("what operators steer");
     let far = i64::try_from(FAR_MS).expect("a time");
     journal.execute("UPDATE seen SET until_ms = ?1", [far]).expect("windows");
     let waiting = "UPDATE queue SET due_at_ms = ?1 WHERE plugin = 'later'";
