@@ -13,7 +13,7 @@ fn it_is_alive_and_not_ready_while_the_journal_fails() {
     let operator = Operator::of(&server);
     let stranger = operator.ask("GET", "/readyz", &[], "");
     assert_eq!((stranger.status, stranger.body.as_str()), (200, r#"{"status":"ok"}"#));
-    site.fault("enospc");
+    site.fault("full");
     assert_eq!(server.post(body("lost", "")).status, 503);
     let stranger = operator.ask("GET", "/readyz", &[], "");
     assert_eq!((stranger.status, stranger.body.as_str()), (503, r#"{"status":"failing"}"#));

@@ -38,7 +38,7 @@ fn what_cannot_be_noted_is_not_revealed() {
     let server = site.serve_faulty("disk");
     let operator = Operator::of(&server);
     let event = server.post(body("livestream_created", r#","key":"abc-def-ghi""#)).event();
-    site.fault("enospc");
+    site.fault("full");
     assert_eq!(server.post(body("lost", "")).status, 503);
     let reply = operator.post(&format!("/api/v1/events/{event}/reveal"), "");
     is_problem(&reply, 503, "unavailable");
