@@ -26,8 +26,9 @@ fn recovers(server: &Server) {
 
 /// `sign`: what the log must say of the fault.
 fn survives(fault: &str, sign: &str) {
-    let site =
-        Site::new("[plugin.probe]\ndeadline_ms = 400\nbackoff_first_ms = 0\nbackoff_max_ms = 0\n");
+    let site = Site::new(
+        "[server]\nhealth_on_public = true\n[plugin.probe]\ndeadline_ms = 400\nbackoff_first_ms = 0\nbackoff_max_ms = 0\n",
+    );
     site.install("probe", &probe(1));
     let server = site.serve_faulty("disk");
     let before = server.post(body("before", "")).event();
@@ -110,7 +111,7 @@ fn a_disk_that_was_remounted_read_only_is_survived() {
 /// A real file system of 6 MiB, where the system lets us mount one.
 #[test]
 fn a_real_full_file_system_is_survived() {
-    let site = Site::new("");
+    let site = Site::new("[server]\nhealth_on_public = true\n");
     let data = site.path("data");
     fs::create_dir(&data).expect("a folder");
     let mounted = Command::new("mount")
