@@ -138,4 +138,3 @@ export function open(root, { signal }) {
   known.addEventListener('plugins', () => drawNeeds(attention), { signal });
   known.addEventListener('series', series, { signal });
 }
-
