@@ -46,7 +46,7 @@ function attempt(item, delivery, folded) {
       el('span', {}, format.micros(item.duration_us)),
       el('span', { class: 'muted' }, ' · ', format.time(item.started_at_ms), ' · code ', digest(item.digest), ` · generation ${item.generation} · `, followed(item, delivery))),
     el('div', { class: 'attempt-body' },
-      failed && item.blame ? el('p', { class: 'muted' }, `${explain.outcome(item.outcome)[1]}: ${explain.blame(item.blame)}.`) : null,
+      failed && item.blame ? el('p', { class: 'muted' }, `${explain.outcome(item.outcome)[1]}. Look first at ${explain.blame(item.blame)}.`) : null,
       item.error ? [el('h4', {}, 'Error'), mono(item.error, { class: 'error' })] : null,
       item.log ? [el('h4', {}, 'What it said'), mono(item.log.trimEnd(), { data: { testid: 'log' } })] : el('p', { class: 'muted' }, 'It logged nothing.'),
       item.calls.length > 0 ? [el('h4', {}, 'Requests that it sent'), el('ol', { class: 'plain' }, item.calls.map(request))] : null));
@@ -63,10 +63,10 @@ export function delivery(item, attempts, folded, act) {
       el('h3', {}, link(pluginHref(item.plugin), item.plugin)), stateBadge(item.state),
       item.replay ? el('span', { class: 'badge off', title: 'An operator asked for it' }, 'replay') : null,
       el('span', { class: 'grow' }), act(item)),
-    el('p', { class: 'muted' },
+    item.state === 'succeeded' && item.attempts < 2 ? null : el('p', { class: 'muted' },
       why ? `${why}. ` : null,
       item.due_at_ms !== null && item.state === 'waiting' ? ['Next attempt ', format.time(item.due_at_ms), '. '] : null,
       item.waits_for ? ['It waits for delivery ', el('code', {}, item.waits_for), '. '] : null,
-      `${format.plural(item.attempts, 'attempt')}.`),
+      item.attempts > 1 ? `${format.number(item.attempts)} attempts so far.` : null),
     own.map((a) => attempt(a, item, folded)));
 }

@@ -23,6 +23,7 @@ function about({ summary, secret }) {
 
 function content(view, revealed) {
   return [
+    el('h2', {}, 'Content'),
     section('Event, as plugins get it', {}, view.typed
       ? tree(view.typed)
       : el('p', { class: 'muted' }, 'This body could not be read as an event.')),
@@ -71,7 +72,7 @@ export function open(root, { subject, signal }) {
     draw('facts', facts_box, JSON.stringify([summary.id, summary.repeats, view.secret]), () => about(view));
     const attempts = revealed?.attempts.length === view.attempts.length ? revealed.attempts : view.attempts;
     draw('deliveries', left, JSON.stringify([summary.deliveries, attempts]), () => [
-      el('h2', {}, 'Who got it'),
+      el('h2', {}, 'Deliveries'),
       summary.deliveries.length === 0
         ? emptyNote('No plugin was subscribed when it came.', 'It is kept. Replay hands it to a plugin that is here now.')
         : summary.deliveries.map((item) => delivery(item, attempts, folded, (d) => (d.state === 'dead'

@@ -23,15 +23,22 @@ const NAMES = [
   'livestreamschedule_edit', 'livestreamschedule_delete',
 ];
 
+// What went well is quiet; the rest stands out.
+function chip(item) {
+  const title = `${item.plugin}: ${explain.state(item.state)[1]}, ${format.plural(item.attempts, 'attempt')}`;
+  if (item.state === 'succeeded') {
+    return el('span', { class: 'went-well', title }, item.plugin, el('span', { class: 'offscreen' }, ' succeeded'));
+  }
+  const badge = stateBadge(item.state, `${item.plugin} ${item.state}`);
+  badge.title = title;
+  return badge;
+}
+
 function deliveries(event) {
   const all = event.deliveries;
   if (all.length === 0) return stateBadge('unrouted');
   return el('span', { class: 'chips' },
-    all.slice(0, NAMED_MAX).map((item) => {
-      const badge = stateBadge(item.state, `${item.plugin} ${item.state}`);
-      badge.title = `${item.plugin}: ${explain.state(item.state)[1]}, ${format.plural(item.attempts, 'attempt')}`;
-      return badge;
-    }),
+    all.slice(0, NAMED_MAX).map(chip),
     all.length > NAMED_MAX ? el('span', { class: 'muted' }, `and ${all.length - NAMED_MAX} more`) : null);
 }
 

@@ -33,9 +33,9 @@ const OUTCOMES = {
 };
 
 const BLAME = {
-  guest: 'in the plugin’s code',
+  guest: 'the plugin’s code',
   plugin: 'the plugin’s own answer',
-  host: 'in hookbox or the machine',
+  host: 'hookbox and the machine',
 };
 
 const REASONS = {
@@ -102,6 +102,9 @@ const PLUGIN_CHANGES = {
 };
 
 const pick = (table, code) => table[code] ?? ['off', code];
+
+// A code as a label.
+export const label = (code) => code.replaceAll('-', ' ');
 
 export const state = (code) => pick(STATES, code);
 export const outcome = (code) => pick(OUTCOMES, code);

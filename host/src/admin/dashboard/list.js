@@ -10,7 +10,7 @@ import { emptyNote, problemNote } from './pieces.js';
 const BARREN_PAGES_MAX = 5;
 
 export function table(label, columns, props) {
-  const head = el('tr', {}, columns.map(([text, kind]) => el('th', { scope: 'col', class: kind }, text)));
+  const head = el('tr', {}, columns.map(([text, kind, title]) => el('th', { scope: 'col', class: kind, title }, text)));
   const body = el('tbody');
   const root = el('table', { 'aria-label': label, ...props }, el('thead', {}, head), body);
   return { root, body };

@@ -7,7 +7,7 @@ import { clockTime, firstLine, micros, plural } from './format.js';
 import { changeBadge, digest, emptyNote, eventHref, link, outcomeBadge, pluginHref } from './pieces.js';
 import { on } from './stream.js';
 
-const KEPT_MAX = 100;
+const KEPT_MAX = 60;
 const DRAWN_EACH_MS = 250;
 
 const badge = (tone, text) => el('span', { class: `badge ${tone}` }, text);
@@ -15,7 +15,7 @@ const badge = (tone, text) => el('span', { class: `badge ${tone}` }, text);
 // Each: what kind, the sentence, more of it.
 const SHOWN = {
   received: (n) => [
-    badge(n.duplicate ? 'off' : 'good', n.duplicate ? 'duplicate' : 'received'),
+    badge(n.duplicate ? 'off' : 'busy', n.duplicate ? 'duplicate' : 'received'),
     [link(eventHref(n.event), n.name), ` from ${n.source}`,
       n.duplicate ? ', known already' : n.plugins === 0 ? ', no plugin asked for it' : ` for ${plural(n.plugins, 'plugin')}`],
     null,

@@ -44,14 +44,14 @@ function needs() {
     found.push([stateBadge('unloadable', item.name), item.error ?? 'It does not work.']);
   }
   for (const plugin of known.plugins) {
-    const name = link(pluginHref(plugin.name), plugin.name);
-    if (plugin.state !== 'live') found.push([stateBadge(plugin.state), [name, plugin.reason ? `: ${format.firstLine(plugin.reason)}` : '']]);
+    const name = () => link(pluginHref(plugin.name), plugin.name);
+    if (plugin.state !== 'live') found.push([stateBadge(plugin.state), [name(), plugin.reason ? `: ${format.firstLine(plugin.reason)}` : '']]);
     else if (plugin.verdict && !plugin.verdict.accepted) {
-      found.push([stateBadge('refused', 'new file refused'), [name, ' goes on with its old code: ', format.firstLine(plugin.verdict.message)]]);
+      found.push([stateBadge('refused', 'new file refused'), [name(), ' goes on with its old code: ', format.firstLine(plugin.verdict.message)]]);
     }
     if (plugin.dead > 0) {
       const href = `#/dead?plugin=${encodeURIComponent(plugin.name)}`;
-      found.push([stateBadge('dead'), [name, ' has ', link(href, format.plural(plugin.dead, 'dead letter'))]]);
+      found.push([stateBadge('dead'), [name(), ' has ', link(href, format.plural(plugin.dead, 'dead letter'))]]);
     }
   }
   return found;
@@ -86,7 +86,7 @@ function server(place) {
   const { stats } = status;
   const latency = (of) => (of.count === 0 ? '–' : `${format.micros(of.p50_us)} · ${format.micros(of.p99_us)}`);
   const values = {
-    Webhooks: status.sources.map((source) => `${status.address}/hooks/${source}`).join('\n') || status.address,
+    'Webhooks go to': status.sources.map((source) => `${status.address}/hooks/${source}`).join('\n') || status.address,
     'Up for': format.longSpan(stats.at_ms - stats.started_at_ms),
     'Answer, p50 · p99': latency(stats.accept),
     'Commit, p50 · p99': latency(stats.commit),

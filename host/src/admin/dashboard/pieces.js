@@ -5,7 +5,7 @@ import { el, put } from './dom.js';
 import * as explain from './explain.js';
 
 function badge([tone, meaning], code, label) {
-  return el('span', { class: `badge ${tone}`, title: meaning, data: { code } }, label ?? code);
+  return el('span', { class: `badge ${tone}`, title: meaning, data: { code } }, label ?? explain.label(code));
 }
 
 export const stateBadge = (code, label) => badge(explain.state(code), code, label);

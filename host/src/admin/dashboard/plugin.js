@@ -26,16 +26,17 @@ function code(plugin) {
     ['Generation', plugin.generation === null ? '–' : format.number(plugin.generation)],
     ['Live since', format.time(plugin.live_since_ms)],
     ['Says it is', [plugin.title, plugin.version].filter(Boolean).join(' ') || '–'],
-    ['Events', items(plugin.events, 'all')],
-    ['Sources', items(plugin.sources, 'all')],
+    ['Events', plugin.events.join(', ') || 'all'],
+    ['Sources', plugin.sources.join(', ') || 'all'],
+    plugin.verdict?.accepted ? ['File', ['accepted ', format.time(plugin.verdict.at_ms)]] : null,
   ]));
 }
 
 function verdict({ verdict: said }) {
-  if (!said) return null;
+  if (!said || said.accepted) return null;
   const fix = said.fix.join('\n');
-  return section('Its file, as last judged', { 'data-testid': 'verdict' },
-    el('p', {}, stateBadge(said.accepted ? 'live' : 'refused', said.accepted ? 'accepted' : 'refused'), ' ',
+  return section('Its newest file was refused', { 'data-testid': 'verdict' },
+    el('p', {}, 
       format.time(said.at_ms), ' ', digest(said.digest), said.code ? [' ', el('code', {}, said.code)] : null),
     said.message ? el('p', { class: 'message' }, said.message) : null,
     fix ? [
@@ -65,8 +66,8 @@ function calls(plugin) {
     ['Since the start', all === 0 ? 'no calls' : `${format.number(all)}, of these ${format.number(failures(stats))} failed`],
   ]),
   all === 0 ? null : el('ul', { class: 'outcomes' }, Object.entries(stats.outcomes).sort((a, b) => b[1] - a[1]).map(([outcome, count]) => {
-    const bar = el('meter', { min: 0, max: all, value: count, 'aria-hidden': 'true' });
-    return el('li', {}, outcomeBadge(outcome), bar, el('span', { class: 'num' }, format.number(count)));
+    const [, meaning] = explain.outcome(outcome);
+    return el('li', {}, el('span', { class: 'num' }, format.number(count)), outcomeBadge(outcome), el('span', { class: 'muted' }, meaning));
   })),
   last ? el('div', { class: 'last-failure' },
     el('p', {}, 'Last failure: ', outcomeBadge(last.outcome), ' ', format.time(last.at_ms), ', ', link(eventHref(last.event), 'its event')),
@@ -137,7 +138,8 @@ export function open(root, { subject, signal }) {
       plugin.reason ? el('p', { class: 'message' }, plugin.reason) : null,
       plugin.paused_at_ms !== null ? el('p', { class: 'message' }, 'Paused by an operator ', format.time(plugin.paused_at_ms), '. Its events are kept for it.') : null,
       plugin.breaker_until_ms !== null ? el('p', { class: 'message' }, 'Its breaker is open; the next trial call is ', format.time(plugin.breaker_until_ms), '.') : null,
-      el('div', { class: 'cards' }, code(plugin), calls(plugin), grants(plugin), verdict(plugin)));
+      verdict(plugin),
+      el('div', { class: 'cards' }, el('div', {}, code(plugin), grants(plugin)), calls(plugin)));
   }
 
   draw();

@@ -9,8 +9,14 @@ import { row, table } from './list.js';
 import { digest, emptyNote, heading, link, pluginHref, stateBadge } from './pieces.js';
 
 const COLUMNS = [
-  ['Plugin'], ['State'], ['Code'], ['Since'], ['Calls/s', 'num'], ['p50 · p99', 'num'],
-  ['Failures', 'num'], ['Owed', 'num'], ['Dead', 'num'],
+  ['Plugin'], ['State'],
+  ['Code', '', 'The first of its SHA-256, and the generation in which it became live'],
+  ['Since'],
+  ['Calls/s', 'num', 'Over the last minute'],
+  ['p50 · p99', 'num', 'Half of the calls were faster · 99 of 100 were faster, in the last five minutes'],
+  ['Failures', 'num', 'Calls that failed since the server started; most are tried again'],
+  ['Owed', 'num', 'Deliveries that it is still to get'],
+  ['Dead', 'num', 'Deliveries that were given up'],
 ];
 const ACTION = ['', 'action'];
 

@@ -1,10 +1,10 @@
 // JSON as a tree that can be read, and as text that keeps every digit.
 
 import { el } from './dom.js';
-import { number } from './format.js';
+import { number, plural } from './format.js';
 
 const CHILDREN_MAX = 200;
-const OPEN_DEPTH = 4;
+const OPEN_DEPTH = 6;
 const HIDDEN = '[hidden]';
 
 // Nothing was sent for these.
@@ -43,7 +43,7 @@ function node(name, value, depth) {
   const key = el('span', { class: 'key' }, name);
   if (value === null || typeof value !== 'object') return el('li', {}, key, ' ', leaf(value));
   const entries = Object.entries(value);
-  const count = Array.isArray(value) ? `${number(entries.length)} items` : '';
+  const count = Array.isArray(value) ? plural(entries.length, 'item') : '';
   if (entries.length === 0) return el('li', {}, key, ' ', el('span', { class: 'value null' }, Array.isArray(value) ? 'empty list' : 'empty'));
   if (Array.isArray(value) && entries.length <= 12 && value.every((v) => v === null || typeof v !== 'object')) {
     return el('li', {}, key, ' ', value.map((v, i) => [i > 0 ? ', ' : '', leaf(v)]));
