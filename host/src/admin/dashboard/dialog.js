@@ -3,6 +3,13 @@
 import { el, put } from './dom.js';
 import { problemNote } from './pieces.js';
 
+// The focus goes back to the button, or to the one that took its place meanwhile.
+function giveBack(opener) {
+  const same = opener?.dataset?.testid;
+  const place = opener?.isConnected ? opener : same ? document.querySelector(`main [data-testid="${same}"]`) : null;
+  (place ?? document.querySelector('h1'))?.focus({ preventScroll: true });
+}
+
 // `run(told)` does it and answers a text; `told(text)` shows how far it is.
 // The promise is fulfilled when the dialog is closed: whether it was done.
 export function confirm({ title, text, body, action, danger, run }) {
@@ -16,6 +23,7 @@ export function confirm({ title, text, body, action, danger, run }) {
     told,
     el('div', { class: 'dialog-buttons' }, cancel, go));
   const dialog = el('dialog', { 'aria-labelledby': 'dialog-title', data: { testid: 'dialog' } }, form);
+  const opener = document.activeElement;
   let done = false;
 
   cancel.addEventListener('click', () => dialog.close());
@@ -44,10 +52,12 @@ export function confirm({ title, text, body, action, danger, run }) {
   document.body.append(dialog);
   dialog.showModal();
   const first = body?.querySelector?.('select, input');
-  (first ?? go).focus();
+  // Enter must not destroy anything by itself.
+  (first ?? (danger ? cancel : go)).focus();
   return new Promise((resolve) => {
     dialog.addEventListener('close', () => {
       dialog.remove();
+      giveBack(opener);
       resolve(done);
     }, { once: true });
   });

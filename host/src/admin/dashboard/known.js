@@ -74,5 +74,5 @@ export async function start(signal) {
   setInterval(() => document.hidden || renew(), PLUGINS_MS);
   const [status] = await Promise.all([get('/status'), loadPlugins()]);
   takeStatus(status);
-  await loadSeries();
+  await loadSeries().catch(() => {});
 }

@@ -9,16 +9,18 @@ import { emptyNote, problemNote } from './pieces.js';
 // Pages without items that are read on by themselves: a filter can skip many rows.
 const BARREN_PAGES_MAX = 5;
 
+// Roles are named, since narrow screens show rows as cards, and browsers then take
+// them for no table any more.
 export function table(label, columns, props) {
-  const head = el('tr', {}, columns.map(([text, kind, title]) => el('th', { scope: 'col', class: kind, title }, text)));
-  const body = el('tbody');
-  const root = el('table', { 'aria-label': label, ...props }, el('thead', {}, head), body);
+  const head = el('tr', { role: 'row' }, columns.map(([text, kind, title]) => el('th', { scope: 'col', role: 'columnheader', class: kind, title }, text)));
+  const body = el('tbody', { role: 'rowgroup' });
+  const root = el('table', { role: 'table', 'aria-label': label, ...props }, el('thead', { role: 'rowgroup' }, head), body);
   return { root, body };
 }
 
 // A row whose cells know their column's name, for narrow screens.
 export function row(columns, cells, props) {
-  return el('tr', props, cells.map((cell, i) => el('td', { class: columns[i][1], data: { label: columns[i][0] } }, cell)));
+  return el('tr', { role: 'row', ...props }, cells.map((cell, i) => el('td', { role: 'cell', class: columns[i][1], data: { label: columns[i][0] } }, cell)));
 }
 
 // `load(cursor)` answers a page, `key(item)` is its identity, `show(item)` its

@@ -24,6 +24,13 @@ const PAGES = {
   refusals: ['refusals', refusals],
   changes: ['changes', changes],
 };
+// What it means that a part works.
+const PARTS = {
+  journal: 'Events can be written to disk',
+  plugins: 'Plugins are loaded and watched',
+  listener: 'Webhooks are received',
+  room: 'There is room for more events that wait',
+};
 const CONNECTIONS = {
   connecting: ['Connecting', 'Waits for the first news from the server'],
   live: ['Live', 'What happens is shown as it happens'],
@@ -74,7 +81,7 @@ function drawHeader() {
   const { status } = known;
   put(document.getElementById('version'), status.version);
   put(document.getElementById('parts'), status.parts.map((item) => el('li', {
-    class: item.good ? 'good' : 'bad', title: item.good ? `${item.name} works` : item.error,
+    class: item.good ? 'good' : 'bad', title: item.good ? (PARTS[item.name] ?? `${item.name} works`) : item.error,
   }, item.good ? item.name : `${item.name} fails`)));
   const count = document.getElementById('dead-count');
   count.hidden = status.dead === 0;

@@ -32,6 +32,8 @@ function dead(plugin) {
 // Stops or goes on with a plugin, after a question.
 export function pauseButton(plugin) {
   const paused = plugin.paused_at_ms !== null;
+  // What gets no events has none to hold back.
+  if (!paused && ['refused', 'gone'].includes(plugin.state)) return null;
   const button = el('button', { type: 'button', class: 'above', data: { testid: paused ? 'resume' : 'pause' } }, paused ? 'Resume' : 'Pause');
   button.addEventListener('click', async () => {
     await confirm({

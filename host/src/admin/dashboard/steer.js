@@ -3,7 +3,7 @@
 import { part, post, steps } from './api.js';
 import { confirm } from './dialog.js';
 import { el } from './dom.js';
-import { number, plural } from './format.js';
+import { number, plural, utc } from './format.js';
 import { known } from './known.js';
 
 function button(label, danger, testid, run) {
@@ -66,13 +66,18 @@ export function discard(delivery, plugin, after) {
   });
 }
 
+function words([name, value]) {
+  if (name === 'since_ms') return `given up since ${utc(value)}`;
+  return name === 'until_ms' ? `given up before ${utc(value)}` : `${name} ${value}`;
+}
+
 // All that a filter finds. Says first how many that is.
 export function many(verb, filter, after) {
   const redriving = verb === 'redrive';
   return button(redriving ? 'Redrive all that match…' : 'Discard all that match…', !redriving, `${verb}-all`, async () => {
     const chosen = filter();
     const body = Object.keys(chosen).length === 0 ? { all: true } : chosen;
-    const where = Object.entries(chosen).map(([name, value]) => `${name} ${value}`).join(', ');
+    const where = Object.entries(chosen).filter(([, value]) => value !== undefined).map(words).join(', ');
     const counted = el('p', { class: 'strong', data: { testid: 'counted' } }, 'Counting…');
     steps(`/dead/${verb}`, { ...body, dry_run: true }).then(
       (count) => { counted.textContent = `This concerns ${plural(count, 'dead letter')}.`; },

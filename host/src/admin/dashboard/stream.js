@@ -58,6 +58,7 @@ function open() {
     own.addEventListener(kind, (event) => {
       heard_ms = Date.now();
       tell(kind, JSON.parse(event.data));
+      if (kind === 'missed') tell('resync');
     });
   }
 }
