@@ -4,6 +4,7 @@
 //! does, and fails with a message that says what to do.
 
 mod bench;
+mod chromium;
 mod demo;
 mod guests;
 mod loads;
