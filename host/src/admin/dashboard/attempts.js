@@ -3,7 +3,7 @@
 import { el } from './dom.js';
 import * as explain from './explain.js';
 import * as format from './format.js';
-import { digest, link, mono, outcomeBadge, pluginHref, stateBadge } from './pieces.js';
+import { digest, errorText, link, mono, outcomeBadge, pluginHref, stateBadge } from './pieces.js';
 
 function body(label, record) {
   if (!record || (record.bytes === 0 && !record.kept)) return null;
@@ -47,7 +47,7 @@ function attempt(item, delivery, folded) {
       el('span', { class: 'muted' }, ' · ', format.time(item.started_at_ms), ' · code ', digest(item.digest), ` · generation ${item.generation} · `, followed(item, delivery))),
     el('div', { class: 'attempt-body' },
       failed && item.blame ? el('p', { class: 'muted' }, `${explain.outcome(item.outcome)[1]}. Look first at ${explain.blame(item.blame)}.`) : null,
-      item.error ? [el('h4', {}, 'Error'), mono(item.error, { class: 'error' })] : null,
+      item.error ? [el('h4', {}, 'Error'), mono(errorText(item.error), { class: 'error' })] : null,
       item.log ? [el('h4', {}, 'What it said'), mono(item.log.trimEnd(), { data: { testid: 'log' } })] : el('p', { class: 'muted' }, 'It logged nothing.'),
       item.calls.length > 0 ? [el('h4', {}, 'Requests that it sent'), el('ol', { class: 'plain' }, item.calls.map(request))] : null));
   root.addEventListener('toggle', () => folded.set(key, root.open));

@@ -104,6 +104,11 @@ export function mono(text, props) {
   return el('div', {}, pre, more);
 }
 
+// An error, with the functions of a trap on lines of their own, innermost first.
+export function errorText(text) {
+  return text.startsWith('wasm trap') ? text.replace(', in ', '\n  in ').replaceAll(' < ', '\n   < ') : text;
+}
+
 // A choice in a filter.
 export function choice(label, name, options, chosen) {
   const select = el('select', { name }, options.map(([value, text]) => el('option', { value, selected: value === chosen }, text)));

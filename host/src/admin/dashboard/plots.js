@@ -26,6 +26,8 @@ export function plot({ label, tone, gauge }) {
   const say = (value) => (gauge ? number(value) : `${rate(value)}/s`);
 
   function draw(series, values) {
+    // A server that has counted nothing yet has no steps.
+    if (!(series.step_ms > 0)) return;
     const step_s = series.step_ms / 1_000;
     // The last step is not over: its count would look like a fall.
     const whole = gauge || values.length < 2 ? values : values.slice(0, -1);

@@ -9,7 +9,7 @@ import { known, loadPlugins } from './known.js';
 import { list, row } from './list.js';
 import * as changes from './changes.js';
 import {
-  copyButton, digest, emptyNote, eventHref, facts, heading, link, mono, outcomeBadge, problemNote, section, stateBadge,
+  copyButton, digest, emptyNote, errorText, eventHref, facts, heading, link, mono, outcomeBadge, problemNote, section, stateBadge,
 } from './pieces.js';
 import { failures, pauseButton } from './plugins.js';
 import { on } from './stream.js';
@@ -71,7 +71,7 @@ function calls(plugin) {
   })),
   last ? el('div', { class: 'last-failure' },
     el('p', {}, 'Last failure: ', outcomeBadge(last.outcome), ' ', format.time(last.at_ms), ', ', link(eventHref(last.event), 'its event')),
-    mono(last.error)) : null);
+    mono(errorText(last.error))) : null);
 }
 
 function forget(plugin) {
