@@ -26,7 +26,7 @@ function content(view, revealed) {
     el('h2', {}, 'Content'),
     section('Event, as plugins get it', {}, view.typed
       ? tree(view.typed)
-      : el('p', { class: 'muted' }, 'This body could not be read as an event.')),
+      : el('p', { class: 'muted' }, 'There is no typed form of it; plugins read the body.')),
     section('Body', { aside: copyButton(() => view.document, 'body') },
       el('p', { class: 'muted' }, 'As it was sent, without the shared secret',
         !revealed && view.masked > 0 ? `; ${format.plural(view.masked, 'value is', 'values are')} hidden.` : '.'),

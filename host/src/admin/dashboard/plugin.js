@@ -9,7 +9,7 @@ import { known, loadPlugins } from './known.js';
 import { list, row } from './list.js';
 import * as changes from './changes.js';
 import {
-  copyButton, digest, emptyNote, errorText, eventHref, facts, heading, link, mono, outcomeBadge, problemNote, section, stateBadge,
+  copyButton, digest, emptyNote, errorText, eventHref, facts, heading, link, mono, outcomeBadge, section, stateBadge,
 } from './pieces.js';
 import { failures, pauseButton } from './plugins.js';
 import { on } from './stream.js';
@@ -150,7 +150,4 @@ export function open(root, { subject, signal }) {
   on(['attempt', 'dead'], (notice) => notice.plugin === subject && renew(), signal);
   on(['received', 'resync'], renew, signal);
   on(['plugin', 'operator', 'resync'], soon(500, () => history.renew(), signal), signal);
-  get(`/plugins/${part(subject)}`, {}, signal).catch((error) => {
-    if (!signal.aborted && error.status !== 404) put(top, problemNote(error));
-  });
 }
