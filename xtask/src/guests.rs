@@ -158,7 +158,8 @@ fn debian_rustc() -> Result<PathBuf> {
     find()
 }
 
-fn apt(arguments: &[&str]) -> Result<()> {
+/// Runs `apt-get`, as root.
+pub(crate) fn apt(arguments: &[&str]) -> Result<()> {
     output(Command::new("apt-get").env("DEBIAN_FRONTEND", "noninteractive").args(arguments))
         .map(|_| ())
 }

@@ -5,6 +5,7 @@
 
 mod admin;
 mod bench;
+mod chromium;
 mod demo;
 mod guests;
 mod loads;

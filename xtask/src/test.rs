@@ -2,10 +2,11 @@
 
 use anyhow::Result;
 
-use crate::{build_faulty_server, build_server, cargo, demo, guests, run};
+use crate::{build_faulty_server, build_server, cargo, chromium, demo, guests, run};
 
-/// Runs them.
+/// Runs them, after making sure that there is what they need.
 pub(crate) fn run_all() -> Result<()> {
+    chromium::install()?;
     println!("Building the plugins that tests load");
     let components = guests::build()?;
     println!("Building the server, with faults on purpose and without");
