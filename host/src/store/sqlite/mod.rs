@@ -18,6 +18,7 @@ mod forget;
 mod inbox;
 mod journal;
 mod keyvalue;
+mod known;
 mod lanes;
 mod lock;
 mod matching;
@@ -45,6 +46,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 
 use self::inbox::{Inbox, Reply};
 pub use self::journal::{Batch, Command, Done, Failure, Journal, Limits};
+pub use self::known::PluginRecord;
 pub use self::lock::{Lock, LockError};
 pub use self::offline::{Offline, OfflineError};
 use self::readers::Readers;
