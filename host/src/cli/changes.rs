@@ -24,7 +24,7 @@ Examples:
         #[arg(long, value_name = "NAME")]
         plugin: Option<String>,
         /// Only of this kind
-        #[arg(long, value_parser = kind(), hide_possible_values = true)]
+        #[arg(long, value_parser = kind())]
         kind: Option<ChangeKind>,
     },
 }
