@@ -187,7 +187,7 @@ fn list_known(known: &[PluginRecord], json: bool) -> anyhow::Result<()> {
             state.to_owned(),
             owed.to_string(),
             dead.to_string(),
-            digest.clone(),
+            digest.chars().take(12).collect(),
         ]);
     }
     writeln!(io::stderr(), "No server runs: this is what the journal knows.")?;
