@@ -9,8 +9,9 @@ use anyhow::Context as _;
 use hookbox_core::ids::{Digest, PluginName};
 use tokio::runtime::Builder;
 
+use super::ConfigFile;
+use super::exit::REFUSED;
 use super::show::{count, line};
-use super::{ConfigFile, REFUSED};
 use crate::config::{self, Plugins, Settings};
 use crate::plugin::compile::Compiler;
 use crate::plugin::invoke::Runner;
@@ -22,6 +23,12 @@ use crate::plugin::{engine, imports};
 const TEXT_CHARS_MAX: usize = 2_000;
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Exit status 5: a file is no plugin that would be made live.
+
+Examples:
+  hookbox check target/wasm32-wasip2/release/first_plugin.wasm --name first-plugin
+  hookbox check plugins/*.wasm --json | jq 'select(.accepted | not)'")]
 pub(super) struct Arguments {
     /// Compiled plugins; the name of each is its file's, without .wasm
     #[arg(required = true)]

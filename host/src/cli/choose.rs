@@ -1,15 +1,17 @@
-//! Which events or deliveries: ids and filters on the command line.
+//! Which events or deliveries: ids and filters on the command line, and what is
+//! done to all of them.
 
 use std::collections::HashSet;
 use std::io::Read as _;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::store::records::{Filter, State};
+use super::journal::Place;
+use super::show::{self, count};
+use crate::store::records::{Filter, Operation, State};
 
 /// Bytes of ids that come in by standard input: over a million of them.
 const IDS_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -49,6 +51,47 @@ impl Choice {
     }
 }
 
+/// What is changed.
+#[derive(Debug, clap::Args)]
+pub(super) struct Change {
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    choice: Choice,
+    /// Their ids; -: read them from standard input
+    ids: Vec<String>,
+    /// Every one there is
+    #[arg(long, conflicts_with = "ids")]
+    all: bool,
+    /// Count them only
+    #[arg(long)]
+    dry_run: bool,
+    /// How many, as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Change {
+    /// Does it. `said`: what is said of the number of `what` that it concerned,
+    /// and what where they were counted only; `rest` ends the sentence.
+    pub(super) fn run(
+        self,
+        state: Option<State>,
+        said: [&str; 2],
+        what: &str,
+        rest: &str,
+        operation: impl Fn(Filter, bool) -> Operation,
+    ) -> anyhow::Result<()> {
+        let Self { place, choice, ids, all, dry_run, json } = self;
+        let filters = changed(ids, choice.filter(state), all)?;
+        let operations = filters.into_iter().map(|filter| operation(filter, dry_run));
+        let number = place.open()?.operate(operations)?;
+        let [done, would] = said;
+        let verb = if dry_run { would } else { done };
+        show::done(json, number, &format!("{verb} {}{rest}.", count(number, what)))
+    }
+}
+
 /// Reads a state by its name.
 pub(super) fn state(of: &'static [State]) -> impl TypedValueParser<Value = State> {
     PossibleValuesParser::new(of.iter().map(|state| state.code()))
@@ -57,7 +100,7 @@ pub(super) fn state(of: &'static [State]) -> impl TypedValueParser<Value = State
 
 /// The filters of what is to be changed, one for each operation. To change
 /// everything must be said.
-pub(super) fn changed(ids: Vec<String>, filter: Filter, all: bool) -> anyhow::Result<Vec<Filter>> {
+fn changed(ids: Vec<String>, filter: Filter, all: bool) -> anyhow::Result<Vec<Filter>> {
     if ids.is_empty() {
         if filter.is_everything() && !all {
             bail!("name ids, or give a filter, or --all");
@@ -82,11 +125,9 @@ pub(super) fn changed(ids: Vec<String>, filter: Filter, all: bool) -> anyhow::Re
 }
 
 /// Milliseconds since the Unix epoch.
-fn time_ms(text: &str) -> Result<u64, String> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+pub(super) fn time_ms(text: &str) -> Result<u64, String> {
     if let Some(ago_ms) = ago_ms(text) {
-        return Ok(now_ms.saturating_sub(ago_ms));
+        return Ok(super::now_ms().saturating_sub(ago_ms));
     }
     let time = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| {
         "write a time as 2026-05-01T12:00:00Z, or how long ago it was, as 30s, 15m, 2h or 7d"

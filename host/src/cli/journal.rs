@@ -2,7 +2,7 @@
 //! else by the file.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use serde::de::DeserializeOwned;
@@ -10,13 +10,20 @@ use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 
 use super::ConfigFile;
+use super::exit::NoServer;
 use crate::admin::client::{Client, ClientError};
 use crate::config;
-use crate::store::records::{Operation, Page, Query, RequestError};
+use crate::store::records::{Operation, Page, Query};
 use crate::store::sqlite::{LockError, Offline, OfflineError};
 
 /// Items that are asked for at once.
 const PAGE: u64 = 500;
+
+/// A running server.
+pub(super) struct Running {
+    pub(super) client: Client,
+    pub(super) runtime: Runtime,
+}
 
 /// Which journal.
 #[derive(Debug, clap::Args)]
@@ -30,26 +37,17 @@ pub(super) struct Place {
 
 /// An open one.
 pub(super) enum Journal {
-    Server(Client, Runtime),
+    Server(Running),
     File(Offline),
 }
 
 impl Place {
     pub(super) fn open(self) -> anyhow::Result<Journal> {
-        let data_dir = match self.data_dir {
-            Some(data_dir) => data_dir,
-            None => config::data_dir(self.config.path().as_deref())?,
+        let data_dir = self.data_dir()?;
+        let (path, error) = match connect(&data_dir)? {
+            Ok(running) => return Ok(Journal::Server(running)),
+            Err(nobody) => nobody,
         };
-        let client = Client::new(&data_dir);
-        let runtime = Builder::new_current_thread().enable_all().build()?;
-        let (path, error) = match runtime.block_on(client.check()) {
-            Ok(()) => return Ok(Journal::Server(client, runtime)),
-            Err(ClientError::Nobody { path, error }) => (path, error),
-            Err(other) => return Err(other.into()),
-        };
-        if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) {
-            bail!("{}: {error}; run this as the server's user", path.display());
-        }
         match Offline::open(&data_dir) {
             Ok(offline) => Ok(Journal::File(offline)),
             Err(OfflineError::Lock(LockError::Held { folder, pid })) => bail!(
@@ -64,10 +62,60 @@ impl Place {
     }
 }
 
+impl Place {
+    pub(super) fn of(data_dir: PathBuf) -> Self {
+        Self { config: ConfigFile { config: None }, data_dir: Some(data_dir) }
+    }
+
+    pub(super) fn data_dir(self) -> anyhow::Result<PathBuf> {
+        match self.data_dir {
+            Some(data_dir) => Ok(data_dir),
+            None => Ok(config::data_dir(self.config.path().as_deref())?),
+        }
+    }
+
+    /// For what only a running server can say or do.
+    pub(super) fn server(self) -> anyhow::Result<Running> {
+        let data_dir = self.data_dir()?;
+        connect(&data_dir)?
+            .map_err(|(path, error)| NoServer(format!("{}: {error}", path.display())).into())
+    }
+}
+
+/// Where nobody listens: the socket, and why.
+fn connect(data_dir: &Path) -> anyhow::Result<Result<Running, (PathBuf, io::Error)>> {
+    let client = Client::new(data_dir);
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let (path, error) = match runtime.block_on(client.check()) {
+        Ok(()) => return Ok(Ok(Running { client, runtime })),
+        Err(ClientError::Nobody { path, error }) => (path, error),
+        Err(other) => return Err(other.into()),
+    };
+    if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) {
+        bail!("{}: {error}; run this as the server's user", path.display());
+    }
+    Ok(Err((path, error)))
+}
+
+impl Running {
+    /// Has the client do something.
+    pub(super) fn wait<T>(
+        &self,
+        asking: impl Future<Output = Result<T, ClientError>>,
+    ) -> anyhow::Result<T> {
+        self.runtime.block_on(asking).map_err(plainly)
+    }
+
+    /// An answer of the API.
+    pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        Ok(serde_json::from_value(self.wait(self.client.get(path))?)?)
+    }
+}
+
 impl Journal {
     fn query(&self, query: &Query) -> anyhow::Result<Value> {
         match self {
-            Self::Server(client, runtime) => runtime.block_on(client.query(query)).map_err(plainly),
+            Self::Server(server) => server.wait(server.client.query(query)),
             Self::File(offline) => Ok(offline.query(query)?),
         }
     }
@@ -107,9 +155,7 @@ impl Journal {
         for mut operation in operations {
             loop {
                 let report = match self {
-                    Self::Server(client, runtime) => {
-                        runtime.block_on(client.operate(&operation)).map_err(plainly)
-                    }
+                    Self::Server(server) => server.wait(server.client.operate(&operation)),
                     Self::File(offline) => offline.operate(&operation).map_err(Into::into),
                 };
                 let report = match report {
@@ -136,9 +182,4 @@ fn plainly(error: ClientError) -> anyhow::Error {
         ClientError::Request(error) => error.into(),
         other => other.into(),
     }
-}
-
-/// Whether the error is that there is no such thing.
-pub(super) fn is_not_found(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<RequestError>().is_some_and(|error| error.code == RequestError::NOT_FOUND)
 }

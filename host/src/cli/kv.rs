@@ -10,12 +10,16 @@ use base64::engine::general_purpose::STANDARD;
 use clap::{Args, Subcommand};
 
 use super::journal::{Journal, Place};
-use super::show::{Table, count, lines, time};
+use super::show::{self, Table, count, lines, time};
 use crate::store::records::{NewState, Operation, Query, StateEntry, StateKey, StateSummary};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
     /// Lists the keys of a plugin, or all plugins that keep any
+    #[command(after_help = "\
+Examples:
+  hookbox kv list
+  hookbox kv list view-counter --prefix video:")]
     List {
         #[command(flatten)]
         place: Place,
@@ -29,6 +33,10 @@ pub(super) enum Verb {
         json: bool,
     },
     /// Prints the value of a key
+    #[command(after_help = "\
+Examples:
+  hookbox kv get view-counter total
+  hookbox kv get view-counter picture --raw > picture")]
     Get {
         #[command(flatten)]
         place: Place,
@@ -39,10 +47,21 @@ pub(super) enum Verb {
         /// Its bytes as they are, without a line's end
         #[arg(long)]
         raw: bool,
+        /// Key and value as JSON
+        #[arg(long, conflicts_with = "raw")]
+        json: bool,
     },
     /// Gives a key a value
+    #[command(after_help = "\
+Examples:
+  hookbox kv set view-counter total 0
+  hookbox kv set view-counter picture --file picture.png")]
     Set(New),
     /// Deletes a key, or all of them
+    #[command(after_help = "\
+Examples:
+  hookbox kv delete view-counter video:17
+  hookbox kv delete view-counter --all")]
     Delete {
         #[command(flatten)]
         place: Place,
@@ -54,8 +73,14 @@ pub(super) enum Verb {
         /// Every key that the plugin keeps
         #[arg(long, conflicts_with = "key")]
         all: bool,
+        /// How many, as JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Prints all keys and values, one JSON object for each line
+    #[command(after_help = "\
+Examples:
+  hookbox kv export view-counter > view-counter.jsonl")]
     Export {
         #[command(flatten)]
         place: Place,
@@ -63,6 +88,9 @@ pub(super) enum Verb {
         plugin: String,
     },
     /// Sets all keys that an export has; others stay as they are
+    #[command(after_help = "\
+Examples:
+  hookbox kv import view-counter view-counter.jsonl")]
     Import {
         #[command(flatten)]
         place: Place,
@@ -70,6 +98,9 @@ pub(super) enum Verb {
         plugin: String,
         /// The export; -: standard input
         file: PathBuf,
+        /// How many, as JSON
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -88,6 +119,9 @@ pub(super) struct New {
     /// A file whose bytes are the value; -: standard input
     #[arg(long, value_name = "FILE", conflicts_with = "value")]
     file: Option<PathBuf>,
+    /// How many, as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 pub(super) fn run(verb: Verb) -> anyhow::Result<()> {
@@ -96,18 +130,25 @@ pub(super) fn run(verb: Verb) -> anyhow::Result<()> {
         Verb::List { place, plugin: Some(plugin), prefix, json } => {
             list_keys(&place.open()?, &plugin, &prefix, json)
         }
-        Verb::Get { place, plugin, key, raw } => get(&place.open()?, plugin, key, raw),
+        Verb::Get { place, plugin, key, raw, json } => {
+            let entry: StateEntry = place.open()?.ask(&Query::StateEntry { plugin, key })?;
+            if json { show::json(&entry) } else { get(&entry, raw) }
+        }
         Verb::Set(new) => set(new),
-        Verb::Delete { place, plugin, key, .. } => {
+        Verb::Delete { place, plugin, key, json, .. } => {
             let operation = Operation::DeleteState { plugin: plugin.clone(), key, after: None };
             let number = place.open()?.operate([operation])?;
-            Ok(writeln!(io::stdout(), "Deleted {} of {plugin}.", count(number, "key"))?)
+            let keys = count(number, "key");
+            show::done(json, number, &format!("Deleted {keys} of {plugin}."))
         }
         Verb::Export { place, plugin } => {
             let query = |limit, after| Query::StateEntries { plugin: plugin.clone(), limit, after };
             print_json::<StateEntry>(&place.open()?, query)
         }
-        Verb::Import { place, plugin, file } => import(&place.open()?, &plugin, &file),
+        Verb::Import { place, plugin, file, json } => {
+            let number = import(&place.open()?, &plugin, &file)?;
+            show::done(json, number, &format!("Set {} of {plugin}.", count(number, "key")))
+        }
     }
 }
 
@@ -134,7 +175,7 @@ fn list_plugins(journal: &Journal, json: bool) -> anyhow::Result<()> {
         table.row([item.plugin, item.keys.to_string(), item.bytes.to_string()]);
         Ok(())
     })?;
-    print(&table)
+    Ok(table.print()?)
 }
 
 fn list_keys(journal: &Journal, plugin: &str, prefix: &str, json: bool) -> anyhow::Result<()> {
@@ -152,22 +193,13 @@ fn list_keys(journal: &Journal, plugin: &str, prefix: &str, json: bool) -> anyho
         table.row([time(item.changed_at_ms), item.bytes.to_string(), item.key]);
         Ok(())
     })?;
-    print(&table)
+    Ok(table.print()?)
 }
 
-fn print<const COLUMNS: usize>(table: &Table<COLUMNS>) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
-    for row in table.lines() {
-        writeln!(out, "{row}")?;
-    }
-    Ok(())
-}
-
-fn get(journal: &Journal, plugin: String, key: String, raw: bool) -> anyhow::Result<()> {
-    let entry: StateEntry = journal.ask(&Query::StateEntry { plugin, key })?;
+fn get(entry: &StateEntry, raw: bool) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     if raw {
-        out.write_all(&value(&entry)?)?;
+        out.write_all(&value(entry)?)?;
         return Ok(out.flush()?);
     }
     let Some(text) = &entry.value else {
@@ -191,7 +223,7 @@ fn value(entry: &StateEntry) -> anyhow::Result<Vec<u8>> {
 }
 
 fn set(new: New) -> anyhow::Result<()> {
-    let New { place, plugin, key, value, file } = new;
+    let New { place, plugin, key, value, file, json } = new;
     let value = match (value, file) {
         (Some(value), _) => value.into_bytes(),
         (None, Some(file)) => {
@@ -205,7 +237,7 @@ fn set(new: New) -> anyhow::Result<()> {
     let entry = new_state(key, &value)?;
     let shown = format!("{:?} of {plugin}", entry.key);
     place.open()?.operate([Operation::SetState { plugin, entries: vec![entry] }])?;
-    Ok(writeln!(io::stdout(), "Set {shown}.")?)
+    show::done(json, 1, &format!("Set {shown}."))
 }
 
 fn new_state(key: String, value: &[u8]) -> anyhow::Result<NewState> {
@@ -225,7 +257,8 @@ fn open(file: &Path) -> anyhow::Result<Box<dyn Read>> {
     Ok(Box::new(File::open(file).with_context(|| file.display().to_string())?))
 }
 
-fn import(journal: &Journal, plugin: &str, file: &Path) -> anyhow::Result<()> {
+/// How many keys it set.
+fn import(journal: &Journal, plugin: &str, file: &Path) -> anyhow::Result<u64> {
     let (mut entries, mut bytes, mut number) = (Vec::new(), 0, 0);
     let send = |entries: Vec<NewState>| {
         if entries.is_empty() {
@@ -249,6 +282,5 @@ fn import(journal: &Journal, plugin: &str, file: &Path) -> anyhow::Result<()> {
         bytes += value.len();
         entries.push(new_state(entry.key, &value).with_context(place)?);
     }
-    number += send(entries)?;
-    Ok(writeln!(io::stdout(), "Set {} of {plugin}.", count(number, "key"))?)
+    Ok(number + send(entries)?)
 }

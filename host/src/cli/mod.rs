@@ -1,29 +1,40 @@
 //! The command line: one file for each verb.
+//!
+//! Beside them: `choose` (filters), `journal` (the server or the file), `list`
+//! (pages as tables), `show` and `paint` (text for people), `exit` (statuses).
 
+mod changes;
 mod check;
 mod choose;
+mod completions;
 mod config;
 mod dead;
+mod deliveries;
+mod event;
 mod events;
+mod exit;
 mod journal;
 mod kv;
+mod list;
+mod log_level;
+mod man;
+mod paint;
 mod plugins;
+mod refusals;
+mod send;
 mod serve;
 mod show;
+mod status;
+mod tail;
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::plugin::compile;
-
-/// Exit status where there is no such event, delivery, plugin or key.
-const NOT_FOUND: u8 = 4;
-
-/// Exit status where a file is no plugin that would be made live.
-const REFUSED: u8 = 5;
 
 /// Routes webhooks to WebAssembly plugins.
 ///
@@ -31,7 +42,7 @@ const REFUSED: u8 = 5;
 /// to every plugin that asked for it. Plugins are dropped into a directory while
 /// it runs.
 #[derive(Debug, Parser)]
-#[command(name = "hookbox", version, max_term_width = 100)]
+#[command(name = "hookbox", version, max_term_width = 100, after_help = exit::HELP)]
 struct Arguments {
     #[command(subcommand)]
     verb: Verb,
@@ -40,30 +51,55 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Serves webhooks until SIGTERM or SIGINT
+    #[command(after_help = "\
+Examples:
+  hookbox serve
+  HOOKBOX_LOG__FORMAT=json hookbox serve --config /etc/hookbox.toml")]
     Serve(ConfigFile),
-    /// Judges plugin files as a server would, without one
-    Check(check::Arguments),
-    /// Shows or checks the configuration
-    #[command(subcommand)]
-    Config(config::Verb),
+    /// Says whether a running server works, and what it does
+    Status(status::Arguments),
+    /// Shows what happens, as it happens
+    Tail(tail::Arguments),
     /// Lists, shows and replays events
     #[command(subcommand)]
     Events(events::Verb),
+    /// Lists deliveries: events on their way to plugins
+    #[command(subcommand)]
+    Deliveries(deliveries::Verb),
     /// Lists, redrives and discards what was given up
     #[command(subcommand)]
     Dead(dead::Verb),
-    /// Forgets plugins that are gone
+    /// Lists requests that were refused
+    #[command(subcommand)]
+    Refusals(refusals::Verb),
+    /// Lists, shows, pauses, resumes and forgets plugins
     #[command(subcommand)]
     Plugins(plugins::Verb),
     /// Shows and changes what plugins keep in their key-value state
     #[command(subcommand)]
     Kv(kv::Verb),
+    /// Lists what changed: plugins, settings, and what operators did
+    #[command(subcommand)]
+    Changes(changes::Verb),
+    /// Judges plugin files as a server would, without one
+    Check(check::Arguments),
+    /// Sends a sample webhook to the server
+    Send(send::Arguments),
+    /// Shows or checks the configuration
+    #[command(subcommand)]
+    Config(config::Verb),
+    /// Shows or changes which log lines a running server writes
+    LogLevel(log_level::Arguments),
+    /// Prints a script by which a shell completes commands
+    Completions(completions::Arguments),
+    /// Prints or writes manual pages
+    Man(man::Arguments),
     #[command(name = compile::VERB, hide = true)]
     Compile { output: PathBuf, memory_bytes_max: u64, seconds_max: u64 },
 }
 
 /// Which configuration file.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 struct ConfigFile {
     /// The configuration file [default: hookbox.toml, if there is one]
     #[arg(long, short, env = "HOOKBOX_CONFIG", value_name = "FILE")]
@@ -77,16 +113,31 @@ impl ConfigFile {
     }
 }
 
+/// The whole command line, for help, completions and manual pages.
+pub fn command() -> clap::Command {
+    Arguments::command()
+}
+
 /// Runs the program.
 pub fn main() -> ExitCode {
+    let done = |()| ExitCode::SUCCESS;
     let result = match Arguments::parse().verb {
         Verb::Serve(file) => serve::run(file.path()),
+        Verb::Status(arguments) => status::run(arguments),
+        Verb::Tail(arguments) => tail::run(arguments).map(done),
+        Verb::Events(verb) => events::run(verb).map(done),
+        Verb::Deliveries(verb) => deliveries::run(verb).map(done),
+        Verb::Dead(verb) => dead::run(verb).map(done),
+        Verb::Refusals(verb) => refusals::run(verb).map(done),
+        Verb::Plugins(verb) => plugins::run(verb).map(done),
+        Verb::Kv(verb) => kv::run(verb).map(done),
+        Verb::Changes(verb) => changes::run(verb).map(done),
         Verb::Check(arguments) => check::run(arguments),
-        Verb::Config(verb) => config::run(verb).map(|()| ExitCode::SUCCESS),
-        Verb::Events(verb) => events::run(verb).map(|()| ExitCode::SUCCESS),
-        Verb::Dead(verb) => dead::run(verb).map(|()| ExitCode::SUCCESS),
-        Verb::Plugins(verb) => plugins::run(verb).map(|()| ExitCode::SUCCESS),
-        Verb::Kv(verb) => kv::run(verb).map(|()| ExitCode::SUCCESS),
+        Verb::Send(arguments) => send::run(arguments),
+        Verb::Config(verb) => config::run(verb).map(done),
+        Verb::LogLevel(arguments) => log_level::run(arguments).map(done),
+        Verb::Completions(arguments) => completions::run(&arguments).map(done),
+        Verb::Man(arguments) => man::run(arguments).map(done),
         Verb::Compile { output, memory_bytes_max, seconds_max } => {
             let status = compile::child(&output, memory_bytes_max, seconds_max);
             return u8::try_from(status).map_or(ExitCode::FAILURE, ExitCode::from);
@@ -97,13 +148,15 @@ pub fn main() -> ExitCode {
         Err(error) if nobody_reads(&error) => ExitCode::SUCCESS,
         Err(error) => {
             let _nobody_listens = writeln!(io::stderr(), "hookbox: {error:#}");
-            if journal::is_not_found(&error) {
-                ExitCode::from(NOT_FOUND)
-            } else {
-                ExitCode::FAILURE
-            }
+            exit::of(&error)
         }
     }
+}
+
+/// Milliseconds since the Unix epoch.
+fn now_ms() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Whoever read the output has seen enough, such as `head`.

@@ -1,10 +1,15 @@
 //! What the operators' verbs print for people: aligned, for a terminal of 100
 //! columns, with nothing in it that could move a cursor.
 
+use std::io::{self, Write as _};
+
+use anstyle::Style;
+use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
+use super::paint;
 use crate::telemetry::is_harmful;
 
 /// RFC 3339, to the second.
@@ -14,7 +19,7 @@ const TIME: &[BorrowedFormatItem<'_>] =
 /// Rows in columns. The last column is as wide as it is.
 pub(super) struct Table<const COLUMNS: usize> {
     most: [usize; COLUMNS],
-    rows: Vec<[String; COLUMNS]>,
+    rows: Vec<([String; COLUMNS], [Style; COLUMNS])>,
 }
 
 impl<const COLUMNS: usize> Table<COLUMNS> {
@@ -22,26 +27,45 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
     pub(super) fn new(columns: [(&str, usize); COLUMNS]) -> Self {
         Self {
             most: columns.map(|(_, most)| most),
-            rows: vec![columns.map(|(name, _)| name.to_owned())],
+            rows: vec![(columns.map(|(name, _)| name.to_owned()), [paint::HEAD; COLUMNS])],
         }
     }
 
     pub(super) fn row(&mut self, row: [String; COLUMNS]) {
+        self.painted(row, [Style::new(); COLUMNS]);
+    }
+
+    /// A row with a style for each cell.
+    pub(super) fn painted(&mut self, row: [String; COLUMNS], styles: [Style; COLUMNS]) {
         let mut most = self.most.into_iter();
-        self.rows.push(row.map(|cell| line(&cell, most.next().unwrap_or(usize::MAX))));
+        let row = row.map(|cell| line(&cell, most.next().unwrap_or(usize::MAX)));
+        self.rows.push((row, styles));
     }
 
     /// The columns' names, and the rows.
     pub(super) fn lines(&self) -> impl Iterator<Item = String> {
         let widths: [usize; COLUMNS] = std::array::from_fn(|column| {
-            let cells = self.rows.iter().filter_map(|row| row.get(column));
+            let cells = self.rows.iter().filter_map(|(row, _)| row.get(column));
             cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
         });
-        self.rows.iter().map(move |row| {
-            let cells = row.iter().zip(widths);
-            let text: Vec<String> = cells.map(|(cell, width)| format!("{cell:width$}")).collect();
-            text.join("  ").trim_end().to_owned()
+        self.rows.iter().map(move |(row, styles)| {
+            let mut text = String::new();
+            for (index, ((cell, style), width)) in row.iter().zip(styles).zip(widths).enumerate() {
+                let gap = if index == 0 { "" } else { "  " };
+                // Outside of the style, so that it can be cut off at the end.
+                let padding = " ".repeat(width.saturating_sub(cell.chars().count()));
+                let cell =
+                    if cell.is_empty() { String::new() } else { paint::in_style(cell, *style) };
+                text.push_str(&format!("{gap}{cell}{padding}"));
+            }
+            text.trim_end().to_owned()
         })
+    }
+
+    /// Prints all.
+    pub(super) fn print(&self) -> io::Result<()> {
+        let mut out = anstream::stdout().lock();
+        self.lines().try_for_each(|row| writeln!(out, "{row}"))
     }
 }
 
@@ -84,6 +108,35 @@ pub(super) fn count(number: u64, what: &str) -> String {
     format!("{number} {plural}")
 }
 
+/// `2 h`, `3 d`: how long, in the largest unit of which there are two.
+pub(super) fn duration(ms: u64) -> String {
+    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s")];
+    match units.into_iter().find(|(unit_ms, _)| ms >= 2 * unit_ms) {
+        Some((unit_ms, unit)) => format!("{} {unit}", ms / unit_ms),
+        None => format!("{ms} ms"),
+    }
+}
+
+/// `1.5 ms`
+pub(super) fn milliseconds(us: u64) -> String {
+    format!("{}.{:03} ms", us / 1_000, us % 1_000)
+}
+
+/// A value as one line of JSON.
+pub(super) fn json(value: &impl Serialize) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    serde_json::to_writer(&mut out, value).map_err(io::Error::from)?;
+    Ok(writeln!(out)?)
+}
+
+/// What became of a change: a sentence, or as JSON `{"count": 3}`.
+pub(super) fn done(as_json: bool, count: u64, sentence: &str) -> anyhow::Result<()> {
+    if as_json {
+        return json(&serde_json::json!({ "count": count }));
+    }
+    Ok(writeln!(io::stdout(), "{sentence}")?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,8 +146,15 @@ mod tests {
         let mut table = Table::new([("ID", 36), ("NAME", 6), ("REST", 99)]);
         table.row(["1".into(), "short".into(), "x".into()]);
         table.row(["222".into(), "much-too-long".into(), String::new()]);
-        let lines: Vec<_> = table.lines().collect();
+        let plain = |line: String| anstream::adapter::strip_str(&line).to_string();
+        let lines: Vec<_> = table.lines().map(plain).collect();
         assert_eq!(lines, ["ID   NAME    REST", "1    short   x", "222  much-…"]);
+    }
+
+    #[test]
+    fn how_long_it_was_is_said_in_one_unit() {
+        let said = [1_999, 2_000, 119_999, 7_200_000, 172_800_000].map(duration);
+        assert_eq!(said, ["1999 ms", "2 s", "119 s", "2 h", "2 d"]);
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod found;
 mod grants;
 mod layers;
 mod operators;
+mod sending;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +27,7 @@ use hookbox_core::ids::NameError;
 use hookbox_core::verify::SecretsError;
 pub use layers::DEFAULTS;
 pub use operators::{AdminAddress, Operators};
+pub use sending::Sending;
 
 /// Why a configuration cannot be used: where, what, and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -108,6 +110,20 @@ pub fn for_plugins(path: Option<&Path>) -> Result<(Settings, Plugins), ConfigErr
 /// As [`read`], but for what only a server needs.
 pub fn data_dir(path: Option<&Path>) -> Result<PathBuf, ConfigError> {
     checked::data_dir(&layer(path)?, base(path))
+}
+
+/// What is needed to send a webhook to a source, from the same layers: of the
+/// secrets only the one that is sent need be at hand.
+///
+/// # Errors
+/// As [`read`], but for the rest; where there is no such source or secret.
+pub fn sending(
+    path: Option<&Path>,
+    source: Option<&str>,
+    secret: Option<&str>,
+) -> Result<Sending, ConfigError> {
+    let variable = |name: &str| std::env::var(name).ok();
+    sending::sending(layer(path)?, base(path), variable, source, secret)
 }
 
 fn layer(path: Option<&Path>) -> Result<file::Layer, ConfigError> {

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::operate::{self, Context};
 use super::schema::{self, OpenError};
-use super::{Lock, LockError, delivery_id, query, unix_ms, vfs};
+use super::{Lock, LockError, PluginRecord, delivery_id, known, query, unix_ms, vfs};
 use crate::store::records::{Operation, Query, Report, RequestError};
 
 /// See the module's text.
@@ -78,6 +78,16 @@ impl Offline {
     /// See [`RequestError`].
     pub fn query(&self, question: &Query) -> Result<Value, RequestError> {
         query::answer(&self.connection, question)
+    }
+
+    /// The plugins that the journal knows.
+    ///
+    /// # Errors
+    /// [`RequestError::UNAVAILABLE`] where the file cannot be read.
+    pub fn plugins(&self) -> Result<Vec<PluginRecord>, RequestError> {
+        known::plugins(&self.connection).map_err(|error| {
+            RequestError::unavailable(format!("the journal cannot be read: {error}"))
+        })
     }
 
     /// Does one step of an operation, durably.

@@ -1,0 +1,151 @@
+//! The body to send: a sample or a file, with a secret and a time.
+
+use std::fs;
+use std::io::Read as _;
+use std::str::FromStr;
+
+use anyhow::{Context as _, bail};
+use hookbox_core::json::top_members;
+use hookbox_core::targetvideo::samples;
+use serde_json::Value;
+
+/// Bytes of a body: the most that a server can be told to take.
+const BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// A value to set.
+#[derive(Debug, Clone)]
+pub(super) struct Setting {
+    pointer: String,
+    value: Value,
+}
+
+impl FromStr for Setting {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            Some((pointer, value)) if pointer.starts_with('/') => {
+                let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
+                Ok(Self { pointer: pointer.to_owned(), value })
+            }
+            _ => Err("write it as /data/Video/name=\"Harbour\"".to_owned()),
+        }
+    }
+}
+
+/// A sample by its name, or a file.
+pub(super) fn read(what: &str) -> anyhow::Result<String> {
+    if let Some(body) = samples::body(what) {
+        return Ok(body.to_owned());
+    }
+    let mut text = String::new();
+    if what == "-" {
+        std::io::stdin().lock().take(BYTES_MAX).read_to_string(&mut text)?;
+    } else {
+        let file = fs::File::open(what).with_context(|| {
+            format!("{what}: neither a sample, as `hookbox send --list` shows them, nor a file")
+        })?;
+        file.take(BYTES_MAX).read_to_string(&mut text).with_context(|| what.to_owned())?;
+    }
+    Ok(text)
+}
+
+/// Each byte as it was, but for what is set.
+pub(super) fn body(
+    text: &str,
+    secret: &str,
+    now_s: Option<u64>,
+    settings: &[Setting],
+) -> anyhow::Result<String> {
+    let mut body = text.to_owned();
+    if !settings.is_empty() {
+        let mut value: Value = serde_json::from_str(text).context("the body is no JSON")?;
+        for setting in settings {
+            set(&mut value, setting)?;
+        }
+        body = value.to_string();
+    }
+    if let Some(now_s) = now_s
+        && !settings.iter().any(|setting| setting.pointer == "/timestamp")
+    {
+        body = with_member(&body, "timestamp", &now_s.to_string())?;
+    }
+    with_member(&body, "secret", &Value::from(secret).to_string())
+}
+
+/// A text with a member of its top level set.
+fn with_member(text: &str, name: &str, json: &str) -> anyhow::Result<String> {
+    let members = top_members(text).context("the body")?;
+    if let Some(member) = members.iter().find(|member| member.name == name) {
+        let begin = member.span.end.saturating_sub(member.json.len());
+        let before = text.get(..begin).unwrap_or_default();
+        let after = text.get(member.span.end..).unwrap_or_default();
+        return Ok(format!("{before}{json}{after}"));
+    }
+    let Some((before, after)) = text.split_once('{') else { bail!("the body is no JSON object") };
+    let comma = if members.is_empty() { "" } else { "," };
+    Ok(format!("{before}{{\"{name}\":{json}{comma}{after}"))
+}
+
+/// Objects on the way are made where they are missing.
+fn set(value: &mut Value, Setting { pointer, value: new }: &Setting) -> anyhow::Result<()> {
+    let mut at = value;
+    for name in pointer.split('/').skip(1) {
+        let name = name.replace("~1", "/").replace("~0", "~");
+        at = match at {
+            Value::Array(items) => name
+                .parse::<usize>()
+                .ok()
+                .and_then(|index| items.get_mut(index))
+                .with_context(|| format!("--set {pointer}: the array has no {name:?}"))?,
+            Value::Object(members) => {
+                members.entry(name).or_insert_with(|| Value::Object(Default::default()))
+            }
+            _ => bail!("--set {pointer}: what has {name:?} in it is no object and no array"),
+        };
+    }
+    new.clone_into(at);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::expect_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    fn made(text: &str, now_s: Option<u64>, settings: &[&str]) -> String {
+        let settings: Vec<Setting> =
+            settings.iter().map(|text| text.parse().expect("a setting")).collect();
+        body(text, "s\"", now_s, &settings).expect("a body")
+    }
+
+    #[test]
+    fn a_body_as_it_is_has_only_its_secret_changed() {
+        let text = r#"{ "a": 1e400, "secret" : "x" ,"timestamp":7}"#;
+        assert_eq!(made(text, None, &[]), r#"{ "a": 1e400, "secret" : "s\"" ,"timestamp":7}"#);
+        assert_eq!(made(" {}", None, &[]), r#" {"secret":"s\""}"#);
+    }
+
+    #[test]
+    fn a_body_gets_the_time_and_what_is_set() {
+        assert_eq!(
+            made(r#"{"timestamp":"7","b":[]}"#, Some(9), &[]),
+            r#"{"secret":"s\"","timestamp":9,"b":[]}"#
+        );
+        let set = ["/b/0/c~1d=text", "/e/f=\"5\"", "/e/g=5", "/timestamp=1"];
+        let made = made(r#"{"b":[{}]}"#, Some(9), &set);
+        let expected = serde_json::json!({
+            "b": [{"c/d": "text"}], "e": {"f": "5", "g": 5}, "timestamp": 1, "secret": "s\"",
+        });
+        assert_eq!(serde_json::from_str::<Value>(&made).expect("JSON"), expected);
+    }
+
+    #[test]
+    fn mistakes_are_told() {
+        assert!("a=b".parse::<Setting>().is_err() && "/a".parse::<Setting>().is_err());
+        let setting: Setting = "/a/b=1".parse().expect("a setting");
+        assert!(body(r#"{"a":1}"#, "s", None, std::slice::from_ref(&setting)).is_err());
+        assert!(body("[]", "s", None, &[]).is_err());
+    }
+}
