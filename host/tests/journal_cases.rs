@@ -82,6 +82,7 @@ fn accept(number: u64, now_ms: u64, plugins: &[&str], ordered: bool) -> Command 
         event: Arc::new(Event::restore(stored).expect("an event")),
         received_at_ms: now_ms,
         duplicate_window_ms: 0,
+        trace: None,
     })
 }
 

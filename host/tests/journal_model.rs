@@ -502,6 +502,7 @@ impl World {
             event,
             received_at_ms: self.now_ms,
             duplicate_window_ms: 1 << 40,
+            trace: None,
         }
     }
 

@@ -17,7 +17,9 @@ use hookbox_core::breaker::BreakerPolicy;
 use hookbox_core::ids::{DeliveryId, EventId, PluginName};
 use hookbox_core::outcome::{FailureKind, Outcome};
 use hookbox_core::retry::RetryPolicy;
+use opentelemetry::trace::TraceId;
 use tokio::task::{self, JoinSet};
+use tracing::field::display;
 use tracing::{debug, error, info, warn};
 
 use crate::config::{self, Order};
@@ -26,10 +28,16 @@ use crate::plugin::invoke::{Call, Runner};
 use crate::plugin::registry::{Generation, Generations, Plugin};
 use crate::store::{Attempt, Claim, LivePlugin, Policy, Settled, Store};
 use crate::telemetry::shown;
+use crate::telemetry::traces::{Attempted, Traces};
 
 /// Keeps workers for each live plugin. Returns once the store is closed and
 /// every call has ended.
-pub async fn run<S: Store>(store: Arc<S>, runner: Runner, mut generations: Generations) {
+pub async fn run<S: Store>(
+    store: Arc<S>,
+    runner: Runner,
+    traces: Traces,
+    mut generations: Generations,
+) {
     let mut workers: JoinSet<()> = JoinSet::new();
     let mut running: HashMap<task::Id, Seat> = HashMap::new();
     let mut told: Option<(Vec<LivePlugin>, Vec<PluginName>)> = None;
@@ -44,9 +52,13 @@ pub async fn run<S: Store>(store: Arc<S>, runner: Runner, mut generations: Gener
         if !closed {
             let taken: HashSet<Seat> = running.values().cloned().collect();
             for seat in seats(&generation).filter(|seat| !taken.contains(seat)) {
-                let worker =
-                    worker(seat.clone(), Arc::clone(&store), runner.clone(), generations.clone());
-                running.insert(workers.spawn(worker).id(), seat);
+                let worker = Worker {
+                    seat: seat.clone(),
+                    store: Arc::clone(&store),
+                    runner: runner.clone(),
+                    traces: traces.clone(),
+                };
+                running.insert(workers.spawn(worker.run(generations.clone())).id(), seat);
             }
         }
         tokio::select! {
@@ -116,19 +128,83 @@ fn policy(settings: &config::Plugin) -> Policy {
     }
 }
 
-/// One call after another, as long as the plugin is live and may have as many.
-async fn worker<S: Store>(seat: Seat, store: Arc<S>, runner: Runner, mut generations: Generations) {
-    loop {
-        let claim = tokio::select! {
-            claim = store.claim(&seat.plugin) => claim,
-            _ = generations.wait_for(|generation| !seat.is_in(generation)) => None,
+/// What a worker works with.
+struct Worker<S> {
+    seat: Seat,
+    store: Arc<S>,
+    runner: Runner,
+    traces: Traces,
+}
+
+impl<S: Store> Worker<S> {
+    /// One call after another, as long as the plugin is live and may have as many.
+    async fn run(self, mut generations: Generations) {
+        let Self { seat, store, .. } = &self;
+        loop {
+            let claim = tokio::select! {
+                claim = store.claim(&seat.plugin) => claim,
+                _ = generations.wait_for(|generation| !seat.is_in(generation)) => None,
+            };
+            let Some(claim) = claim else { return };
+            // What is live may have changed while it waited.
+            let live = generations.borrow().plugins.get(&seat.plugin).cloned();
+            match live {
+                Some(plugin) => self.attempt(plugin, claim).await,
+                None => return store.release(claim),
+            }
+        }
+    }
+
+    /// One call. Its result is given to the store, so that it and the next claim
+    /// share a commit.
+    async fn attempt(&self, plugin: Arc<Plugin>, claim: Claim) {
+        let store = &*self.store;
+        let digest = plugin.code.digest;
+        let span = self.traces.attempt(
+            claim.trace.as_deref(),
+            &Attempted {
+                event: claim.event_id,
+                name: claim.event.name(),
+                delivery: claim.delivery,
+                plugin: &plugin.name,
+                digest,
+                generation: plugin.since,
+                attempt: claim.attempt,
+            },
+        );
+        let call = Call {
+            delivery: claim.delivery,
+            event_id: claim.event_id,
+            event: Arc::clone(&claim.event),
+            received_at_ms: claim.received_at_ms,
+            attempt: claim.attempt,
+            replay: claim.is_replay(),
+            caller: span.caller(),
         };
-        let Some(claim) = claim else { return };
-        // What is live may have changed while it waited.
-        let live = generations.borrow().plugins.get(&seat.plugin).cloned();
-        match live {
-            Some(plugin) => attempt(&*store, &runner, plugin, claim).await,
-            None => return store.release(claim),
+        faults::point("call.before");
+        let mut held = Held { store, claim: Some(claim) };
+        let done = self.runner.handle(Arc::clone(&plugin), call).await;
+        let Some(claim) = held.claim.take() else { return };
+        faults::point("call.after");
+        let since = done.started.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let attempt = Attempt {
+            digest,
+            generation: plugin.since,
+            started_at_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+            duration: done.duration,
+            outcome: done.outcome,
+            log: done.log,
+            changes: done.changes,
+            calls: done.calls,
+        };
+        let trace = span.id();
+        span.ended(&attempt.outcome, attempt.duration);
+        tell(&plugin, &claim, &attempt, trace);
+        let handled = attempt.outcome == Outcome::Handled;
+        let (delivery, event) = (claim.delivery, claim.event_id);
+        let settled = store.settle(claim, attempt);
+        if !handled {
+            tokio::spawn(tell_dead(settled, plugin, event, delivery));
         }
     }
 }
@@ -144,42 +220,6 @@ impl<S: Store> Drop for Held<'_, S> {
         if let Some(claim) = self.claim.take() {
             self.store.release(claim);
         }
-    }
-}
-
-/// One call. Its result is given to the store, so that it and the next claim
-/// share a commit.
-async fn attempt<S: Store>(store: &S, runner: &Runner, plugin: Arc<Plugin>, claim: Claim) {
-    let call = Call {
-        delivery: claim.delivery,
-        event_id: claim.event_id,
-        event: Arc::clone(&claim.event),
-        received_at_ms: claim.received_at_ms,
-        attempt: claim.attempt,
-        replay: claim.is_replay(),
-    };
-    faults::point("call.before");
-    let mut held = Held { store, claim: Some(claim) };
-    let done = runner.handle(Arc::clone(&plugin), call).await;
-    let Some(claim) = held.claim.take() else { return };
-    faults::point("call.after");
-    let since = done.started.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let attempt = Attempt {
-        digest: plugin.code.digest,
-        generation: plugin.since,
-        started_at_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
-        duration: done.duration,
-        outcome: done.outcome,
-        log: done.log,
-        changes: done.changes,
-        calls: done.calls,
-    };
-    tell(&plugin, &claim, &attempt);
-    let handled = attempt.outcome == Outcome::Handled;
-    let (delivery, event) = (claim.delivery, claim.event_id);
-    let settled = store.settle(claim, attempt);
-    if !handled {
-        tokio::spawn(tell_dead(settled, plugin, event, delivery));
     }
 }
 
@@ -205,20 +245,22 @@ async fn tell_dead(
     }
 }
 
-fn tell(plugin: &Plugin, claim: &Claim, attempt: &Attempt) {
+fn tell(plugin: &Plugin, claim: &Claim, attempt: &Attempt, trace: Option<TraceId>) {
     let digest = plugin.code.digest.short();
     let name = shown(claim.event.name());
+    let trace = trace.map(display);
     let duration_us = u64::try_from(attempt.duration.as_micros()).unwrap_or(u64::MAX);
     match &attempt.outcome {
         Outcome::Handled => info!(
             plugin = %plugin.name, %digest, generation = plugin.since, event = %claim.event_id,
-            name, delivery = %claim.delivery, attempt = claim.attempt, duration_us, "handled"
+            name, delivery = %claim.delivery, attempt = claim.attempt, duration_us, trace,
+            "handled"
         ),
         Outcome::Failed(failure) => warn!(
             plugin = %plugin.name, %digest, generation = plugin.since, event = %claim.event_id,
             name, delivery = %claim.delivery, attempt = claim.attempt, duration_us,
             failure = %failure.kind,
-            retry_after_ms = retry_after_ms(failure.kind), error = failure.message, "failed"
+            retry_after_ms = retry_after_ms(failure.kind), error = failure.message, trace, "failed"
         ),
     }
 }

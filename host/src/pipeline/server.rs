@@ -38,6 +38,7 @@ use crate::store::records::{Operation, Query, Report, RequestError};
 use crate::store::sqlite::{self, Lock, Opened, SqliteStore, Waiting, schema};
 use crate::store::{Health, Store as _};
 use crate::telemetry::Level;
+use crate::telemetry::traces::Traces;
 
 /// Connections that may wait to be accepted. With the usual 128, a burst of new
 /// ones makes some senders wait for a second until their system tries again. The
@@ -87,11 +88,13 @@ pub async fn serve(
     let opened = open_store(server, journal)?;
     let store = Arc::new(opened.store);
 
+    let trust = trust(&settings.outbound).await?;
+    let traces = Traces::start(&settings.traces, Handle::current(), trust.connector())?;
     let engine = engine::start(&settings.runtime)?;
     let state = Arc::new(Committed(Arc::clone(&store)));
     let runner = Runner::new(engine.clone(), guests, settings.runtime.instances_max)
         .with_state(state)
-        .with_outbound(outbound(&settings.outbound).await?);
+        .with_outbound(outbound(&settings.outbound, trust.clone()));
     let compiler =
         Compiler::new(&engine, &server.data_dir, settings.reload.clone(), Handle::current())
             .context("the folder for compiled code in server.data_dir")?;
@@ -129,7 +132,12 @@ pub async fn serve(
     // more: else each try would use up attempts. And only now is it known which
     // plugins are gone.
     let listener = bind(server)?;
-    let mut lanes = tokio::spawn(dispatch::run(Arc::clone(&store), runner, generations.clone()));
+    let mut lanes = tokio::spawn(dispatch::run(
+        Arc::clone(&store),
+        runner,
+        traces.clone(),
+        generations.clone(),
+    ));
     let scheme = if tls_config.is_some() { "https" } else { "http" };
     let address = listener.local_addr()?;
     let live_plugins = generations.borrow().plugins.len();
@@ -139,12 +147,12 @@ pub async fn serve(
         "listening for webhooks at /hooks/<source>"
     );
 
-    let intake = Arc::new(Intake::new(live, generations, Arc::clone(&store)));
+    let intake = Intake::new(live, generations, Arc::clone(&store)).with_traces(traces.clone());
     let mut serving = tokio::spawn(ingress::serve(
         listener,
         tls_config,
         Limits::new(server, connections_max),
-        intake,
+        Arc::new(intake),
         ending,
     ));
     tokio::select! {
@@ -170,6 +178,7 @@ pub async fn serve(
     if !drained {
         warn!("calls were cut off: their events are handed over again at the next start");
     }
+    traces.end().await;
     finish(store).await
 }
 
@@ -221,18 +230,22 @@ fn open_store(server: &Server, journal: &Journal) -> anyhow::Result<Opened> {
         .with_context(|| format!("{}", server.data_dir.join(schema::FILE).display()))
 }
 
-/// By which plugins send requests, on the runtime that serves.
-async fn outbound(settings: &config::Outbound) -> anyhow::Result<Arc<Outbound>> {
+/// Which servers are trusted.
+async fn trust(settings: &config::Outbound) -> anyhow::Result<Trust> {
     let certificates = settings.certificates.clone();
     let reading = tokio::task::spawn_blocking(move || Trust::read(certificates.as_deref()));
-    let trust = reading.await??;
-    Ok(Outbound::new(
+    Ok(reading.await??)
+}
+
+/// By which plugins send requests, on the runtime that serves.
+fn outbound(settings: &config::Outbound, trust: Trust) -> Arc<Outbound> {
+    Outbound::new(
         Handle::current(),
         Arc::new(System),
         trust,
         Duration::from_millis(settings.connect_timeout_ms),
         Duration::from_millis(settings.idle_timeout_ms),
-    ))
+    )
 }
 
 fn bind(server: &Server) -> anyhow::Result<TcpListener> {

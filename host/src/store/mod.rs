@@ -34,6 +34,9 @@ pub struct Accept {
     pub duplicate_window_ms: u64,
     /// One for each plugin that is subscribed now. None: it is unrouted.
     pub deliveries: Vec<NewDelivery>,
+    /// The span that the event's later spans belong to, as the value of a W3C
+    /// `traceparent` field. None: it is not traced.
+    pub trace: Option<String>,
 }
 
 /// A delivery to accept.
@@ -84,6 +87,8 @@ pub struct Claim {
     pub attempt: u32,
     /// Of these, how many came before the delivery was last redriven.
     pub forgiven: u32,
+    /// [`Accept::trace`] of the event, over restarts too.
+    pub trace: Option<String>,
 }
 
 impl Claim {

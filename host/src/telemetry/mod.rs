@@ -6,6 +6,7 @@ mod level;
 pub mod live;
 mod redact;
 pub mod stats;
+pub mod traces;
 
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;

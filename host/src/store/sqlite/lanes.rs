@@ -32,6 +32,8 @@ pub(super) struct Ready {
     /// Begun before.
     pub(super) attempts: u32,
     pub(super) forgiven: u32,
+    /// The span that the event's later spans belong to.
+    pub(super) trace: Option<String>,
 }
 
 impl Ready {
@@ -46,6 +48,7 @@ impl Ready {
             received_at_ms: self.received_at_ms,
             attempt: self.attempts.saturating_add(1),
             forgiven: self.forgiven,
+            trace: self.trace,
         }
     }
 }

@@ -87,6 +87,7 @@ impl Journal {
             received_at_ms: accept.received_at_ms,
             attempts: 0,
             forgiven: 0,
+            trace: accept.trace.clone(),
         };
         if at_once {
             lane.wants -= 1;

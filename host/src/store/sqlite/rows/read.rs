@@ -120,6 +120,7 @@ fn ready(row: &Row<'_>, key: Key) -> rusqlite::Result<Result<Ready, String>> {
             received_at_ms,
             attempts,
             forgiven,
+            trace: None,
         })
     };
     Ok(understood())
