@@ -17,6 +17,8 @@ pub struct Received {
     pub headers: Vec<(String, String)>,
     /// The body, not chunked any more.
     pub body: String,
+    /// The same as it came, where its length was said before.
+    pub bytes: Vec<u8>,
     /// When it was there.
     pub at: Instant,
 }
@@ -193,19 +195,25 @@ fn request(stream: &mut TcpStream) -> Option<Received> {
     let mut bytes = Vec::new();
     let mut buffer = [0; 4_096];
     loop {
-        let text = String::from_utf8_lossy(&bytes);
-        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+        const END: &[u8] = b"\r\n\r\n";
+        if let Some(end) = bytes.windows(END.len()).position(|window| window == END) {
+            let (head, body) = (String::from_utf8_lossy(&bytes[..end]), &bytes[end + END.len()..]);
             let mut lines = head.lines();
             let line = lines.next().unwrap_or_default().to_owned();
             let pairs = lines.filter_map(|line| line.split_once(": "));
             let headers = pairs.map(|(n, v)| (n.to_lowercase(), v.to_owned())).collect();
-            let mut received = Received { line, headers, body: String::new(), at: Instant::now() };
+            let (body_text, at) = (String::from_utf8_lossy(body), Instant::now());
+            let mut received =
+                Received { line, headers, body: String::new(), bytes: Vec::new(), at };
             let whole = match received.header("content-length") {
                 Some(length) => {
                     let length: usize = length.parse().expect("a length");
-                    (body.len() >= length).then(|| body.to_owned())
+                    (body.len() >= length).then(|| {
+                        received.bytes = body.to_vec();
+                        body_text.into_owned()
+                    })
                 }
-                None if received.header("transfer-encoding").is_some() => unchunked(body),
+                None if received.header("transfer-encoding").is_some() => unchunked(&body_text),
                 None => Some(String::new()),
             };
             if let Some(body) = whole {

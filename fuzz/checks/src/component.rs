@@ -15,6 +15,7 @@ use hookbox::plugin::load::{Code, Loader};
 use hookbox::plugin::registry::Plugin;
 use hookbox::plugin::verdict::Refused;
 use hookbox::plugin::{engine, imports};
+use hookbox::telemetry::traces::Caller;
 use hookbox_core::event::Event;
 use hookbox_core::ids::{DeliveryId, Digest, EventId, PluginName};
 use hookbox_core::outcome::{FailureKind, Outcome};
@@ -163,6 +164,7 @@ impl Host {
             received_at_ms: 1,
             attempt: 1,
             replay: false,
+            caller: Caller::default(),
         };
         let attempt = self.guests.block_on(self.runner.handle(plugin, call));
         let log_bytes = attempt.log.len();

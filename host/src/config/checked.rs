@@ -11,10 +11,10 @@ use hookbox_core::verify::{Secrets, SecretsError};
 use super::ConfigError;
 use super::file::{
     Journal, Kind, Layer, Log, LogFormat, Outbound, OutboundLayer, Plugin, PluginLayer, Reload,
-    Runtime, Server, Source, Tls,
+    Runtime, Server, Source, Tls, Traces,
 };
 use super::found::Lookup;
-use super::{grants, operators};
+use super::{grants, operators, traces};
 
 /// The whole configuration.
 #[derive(Debug, Clone)]
@@ -36,6 +36,7 @@ pub struct Settings {
     pub reload: Reload,
     pub runtime: Runtime,
     pub outbound: Outbound,
+    pub traces: Traces,
     /// `[log] format`
     pub log_format: LogFormat,
 }
@@ -127,6 +128,7 @@ impl Settings {
             ("[reload]", self.reload != other.reload),
             ("[runtime]", self.runtime != other.runtime),
             ("[outbound]", self.outbound != other.outbound),
+            ("[traces]", self.traces != other.traces),
             ("[log] format", self.log_format != other.log_format),
         ];
         sections.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
@@ -145,6 +147,7 @@ pub(super) fn check(
     let found = Lookup { base, variable: &variable, values_needed: true };
     let (mut settings, sections) = settings(layer, base)?;
     operators::tokens(&mut settings.server, &found, &mut files)?;
+    traces::fetch(&mut settings.traces, &found, &mut files)?;
     if let Some(pair) = settings.server.tls() {
         files.extend([pair.certificate, pair.key]);
     }
@@ -197,6 +200,7 @@ fn settings(layer: Layer, base: &Path) -> Result<(Settings, Sections), ConfigErr
         reload: layer.reload.complete().ok_or_else(|| incomplete("reload"))?,
         runtime: layer.runtime.complete().ok_or_else(|| incomplete("runtime"))?,
         outbound: outbound(layer.outbound, base)?,
+        traces: traces::check(layer.traces)?,
         log_format: log.format,
     };
     ranges(&settings)?;
@@ -247,7 +251,7 @@ pub(super) fn data_dir(layer: &Layer, base: &Path) -> Result<PathBuf, ConfigErro
     Ok(base.join(path))
 }
 
-fn incomplete(section: &str) -> ConfigError {
+pub(super) fn incomplete(section: &str) -> ConfigError {
     value(section, "a key is missing in the built-in defaults")
 }
 
@@ -255,7 +259,7 @@ pub(super) fn value(key: impl Into<String>, message: impl Into<String>) -> Confi
     ConfigError::Value { key: key.into(), message: message.into() }
 }
 
-fn at_least(key: &str, have: u64, least: u64) -> Result<(), ConfigError> {
+pub(super) fn at_least(key: &str, have: u64, least: u64) -> Result<(), ConfigError> {
     if have >= least {
         Ok(())
     } else {
@@ -263,7 +267,7 @@ fn at_least(key: &str, have: u64, least: u64) -> Result<(), ConfigError> {
     }
 }
 
-fn at_most(key: &str, have: u64, most: u64) -> Result<(), ConfigError> {
+pub(super) fn at_most(key: &str, have: u64, most: u64) -> Result<(), ConfigError> {
     if have <= most {
         Ok(())
     } else {

@@ -14,6 +14,7 @@ use serde::de::{self, Deserializer, Visitor};
 
 use super::grants::Grants;
 use super::operators::{AdminAddress, Operators};
+use super::traces::Headers;
 
 /// Defines a section twice: as it is written in one layer, and as it is once
 /// all layers are put together. What comes after `=` is not written but made
@@ -138,6 +139,19 @@ section! {
 }
 
 section! {
+    /// `[traces]`
+    Traces as TracesLayer {
+        sample_ratio: f64,
+        timeout_ms: u64,
+        service_name: String,
+        propagate: bool,
+        ? otlp_endpoint: String,
+        ? headers: Vec<Secret>,
+        = header_values: Headers,
+    }
+}
+
+section! {
     /// `[log]`
     Log as LogLayer {
         format: LogFormat,
@@ -238,7 +252,8 @@ fn day_ms() -> u64 {
     86_400_000
 }
 
-/// One of the `secrets` of a source or a plugin, or of `admin_tokens`. Only one of `env`, `file` and
+/// One of the `secrets` of a source or a plugin, of `admin_tokens`, or of the
+/// `headers` of `[traces]`. Only one of `env`, `file` and
 /// `value` is given.
 #[derive(Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -306,6 +321,7 @@ pub(super) struct Layer {
     pub(super) reload: ReloadLayer,
     pub(super) runtime: RuntimeLayer,
     pub(super) outbound: OutboundLayer,
+    pub(super) traces: TracesLayer,
     pub(super) log: LogLayer,
     pub(super) plugin_defaults: PluginLayer,
     pub(super) plugin: BTreeMap<String, PluginLayer>,
@@ -325,6 +341,7 @@ impl Layer {
             reload: self.reload.under(upper.reload),
             runtime: self.runtime.under(upper.runtime),
             outbound: self.outbound.under(upper.outbound),
+            traces: self.traces.under(upper.traces),
             log: self.log.under(upper.log),
             plugin_defaults: self.plugin_defaults.under(upper.plugin_defaults),
             plugin: self.plugin,

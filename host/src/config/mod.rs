@@ -15,12 +15,13 @@ mod operators;
 mod sending;
 #[cfg(test)]
 mod tests;
+mod traces;
 
 use std::path::{Path, PathBuf};
 
 pub use checked::{Config, Live, LiveSource, Plugins, Settings};
 pub use file::{
-    Journal, Kind, Log, LogFormat, Order, Outbound, Plugin, Reload, Runtime, Server, Tls,
+    Journal, Kind, Log, LogFormat, Order, Outbound, Plugin, Reload, Runtime, Server, Tls, Traces,
 };
 pub use grants::{Grants, HttpGrant};
 use hookbox_core::ids::NameError;
@@ -28,6 +29,7 @@ use hookbox_core::verify::SecretsError;
 pub use layers::DEFAULTS;
 pub use operators::{AdminAddress, Operators};
 pub use sending::Sending;
+pub use traces::Headers;
 
 /// Why a configuration cannot be used: where, what, and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -74,7 +76,7 @@ pub enum ConfigError {
         /// What is wrong.
         error: SecretsError,
     },
-    /// A secret's value cannot be had.
+    /// The value of a secret, or of a header field, cannot be had.
     #[error("{section}, secret {secret:?}: {message}")]
     Secret {
         /// The source or the plugin.

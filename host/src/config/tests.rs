@@ -185,6 +185,26 @@ fn values_out_of_range_are_refused_by_name() {
             "[server]\nadmin_tokens = [{ name = \"a\", value = \"hush hush hush hush\" }]\n",
             "server.admin_tokens, secret \"a\": it must be of printable ASCII",
         ),
+        ("[traces]\nsample_ratio = 1.5\n", "traces.sample_ratio: is 1.5, must be from 0.0 to 1.0"),
+        ("[traces]\ntimeout_ms = 0\n", "traces.timeout_ms: is 0, must be at least 1"),
+        ("[traces]\nservice_name = \"\"\n", "traces.service_name: is empty"),
+        ("[traces]\notlp_endpoint = \"collector\"\n", "traces.otlp_endpoint: is no URL"),
+        (
+            "[traces]\notlp_endpoint = \"grpc://collector:4317\"\n",
+            "traces.otlp_endpoint: must begin with http:// or https://",
+        ),
+        (
+            "[traces]\notlp_endpoint = \"https://me:hush@collector/v1/traces\"\n",
+            "traces.otlp_endpoint: must have no user name and password",
+        ),
+        (
+            "[traces]\nheaders = [{ name = \"a b\", value = \"hush\" }]\n",
+            "traces.headers, secret \"a b\": this is no name of a header field",
+        ),
+        (
+            "[traces]\nheaders = [{ name = \"a\", env = \"NOT_SET\" }]\n",
+            "traces.headers, secret \"a\": the environment variable NOT_SET is not set",
+        ),
         ("[runtime]\ninstances_max = 0\n", "runtime.instances_max: is 0, must be at least 1"),
     ] {
         let error = error(&format!("{SOURCE}{text}"), &[]);
@@ -215,4 +235,9 @@ fn a_secret_shows_in_no_text_form() {
     let text = format!("{SOURCE}[server]\n{tokens}\n");
     let shown = format!("{:?}", config(&text, &[]).expect("a configuration"));
     assert!(!shown.contains("hush"), "{shown}");
+    let headers = "[traces]\nheaders = [{ name = \"authorization\", value = \"hush token\" }]\n";
+    let config = config(&format!("{SOURCE}{headers}"), &[]).expect("a configuration");
+    assert_eq!(config.settings.traces.header_values.0["authorization"], "hush token");
+    let shown = format!("{config:?}");
+    assert!(!shown.contains("hush") && shown.contains("authorization"), "{shown}");
 }

@@ -25,6 +25,7 @@ pub use respond::Answer;
 use tokio::sync::Semaphore;
 
 use crate::config::Server;
+use crate::telemetry::traces::Arrival;
 
 /// What becomes of bodies.
 pub trait Receive: Send + Sync + 'static {
@@ -36,6 +37,7 @@ pub trait Receive: Send + Sync + 'static {
         &self,
         source: &str,
         peer: SocketAddr,
+        arrival: Arrival,
         body: Vec<u8>,
     ) -> impl Future<Output = Answer> + Send;
 
@@ -43,7 +45,7 @@ pub trait Receive: Send + Sync + 'static {
     fn is_ready(&self) -> bool;
 
     /// Told of each request that never got so far, so that none is silent.
-    fn refused(&self, source: &str, peer: SocketAddr, answer: &Answer);
+    fn refused(&self, source: &str, peer: SocketAddr, arrival: &Arrival, answer: &Answer);
 
     /// Told of each answer to a request for a webhook, as long after its head was
     /// read.
@@ -105,6 +107,7 @@ async fn handle<R: Receive>(
             _ => {}
         }
     }
+    let arrival = Arrival::now(&head.headers);
     let source = head.uri.path().strip_prefix(PATH).unwrap_or_default();
     let early = if !receive.knows(source) {
         Some(Answer::UnknownSource)
@@ -115,13 +118,13 @@ async fn handle<R: Receive>(
     };
     let answer = match early {
         Some(answer) => {
-            receive.refused(source, peer, &answer);
+            receive.refused(source, peer, &arrival, &answer);
             answer
         }
         None => match body::read(&head.headers, body, &limits).await {
-            Ok((bytes, _held)) => receive.receive(source, peer, bytes).await,
+            Ok((bytes, _held)) => receive.receive(source, peer, arrival, bytes).await,
             Err(answer) => {
-                receive.refused(source, peer, &answer);
+                receive.refused(source, peer, &arrival, &answer);
                 answer
             }
         },

@@ -105,6 +105,12 @@ impl Trust {
         Ok(Self { connector: Some(TlsConnector::from(Arc::new(config))) })
     }
 
+    /// For connections that are not plugins'. None: there is no certificate to
+    /// trust.
+    pub fn connector(&self) -> Option<TlsConnector> {
+        self.connector.clone()
+    }
+
     /// Speaks TLS on a connection.
     pub(super) async fn secure(
         &self,

@@ -17,7 +17,9 @@ use hookbox_core::breaker::BreakerPolicy;
 use hookbox_core::ids::{DeliveryId, EventId, PluginName};
 use hookbox_core::outcome::{FailureKind, Outcome};
 use hookbox_core::retry::RetryPolicy;
+use opentelemetry::trace::TraceId;
 use tokio::task::{self, JoinSet};
+use tracing::field::display;
 use tracing::{debug, error, info, warn};
 
 use super::witness::Witness;
@@ -27,6 +29,7 @@ use crate::plugin::invoke::{Call, Runner};
 use crate::plugin::registry::{Generation, Generations, Plugin};
 use crate::store::{Attempt, Claim, LivePlugin, Policy, Settled, Store};
 use crate::telemetry::shown;
+use crate::telemetry::traces::Attempted;
 
 /// Keeps workers for each live plugin. Returns once the store is closed and
 /// every call has ended.
@@ -158,6 +161,19 @@ impl<S: Store> Worker<S> {
     /// One call. Its result is given to the store, so that it and the next claim
     /// share a commit.
     async fn attempt(&self, plugin: Arc<Plugin>, claim: Claim) {
+        let digest = plugin.code.digest;
+        let span = self.witness.traces.attempt(
+            claim.trace.as_deref(),
+            &Attempted {
+                event: claim.event_id,
+                name: claim.event.name(),
+                delivery: claim.delivery,
+                plugin: &plugin.name,
+                digest,
+                generation: plugin.since,
+                attempt: claim.attempt,
+            },
+        );
         let call = Call {
             delivery: claim.delivery,
             event_id: claim.event_id,
@@ -165,6 +181,7 @@ impl<S: Store> Worker<S> {
             received_at_ms: claim.received_at_ms,
             attempt: claim.attempt,
             replay: claim.is_replay(),
+            caller: span.caller(),
         };
         faults::point("call.before");
         let mut held = Held { store: &*self.store, claim: Some(claim) };
@@ -173,7 +190,7 @@ impl<S: Store> Worker<S> {
         faults::point("call.after");
         let since = done.started.duration_since(UNIX_EPOCH).unwrap_or_default();
         let attempt = Attempt {
-            digest: plugin.code.digest,
+            digest,
             generation: plugin.since,
             started_at_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
             duration: done.duration,
@@ -182,7 +199,9 @@ impl<S: Store> Worker<S> {
             changes: done.changes,
             calls: done.calls,
         };
-        tell(&plugin, &claim, &attempt);
+        let trace = span.id();
+        span.ended(&attempt.outcome, attempt.duration);
+        tell(&plugin, &claim, &attempt, trace);
         self.witness.attempt(&plugin, &claim, &attempt);
         let handled = attempt.outcome == Outcome::Handled;
         let (delivery, event) = (claim.delivery, claim.event_id);
@@ -233,20 +252,22 @@ async fn tell_dead(
     }
 }
 
-fn tell(plugin: &Plugin, claim: &Claim, attempt: &Attempt) {
+fn tell(plugin: &Plugin, claim: &Claim, attempt: &Attempt, trace: Option<TraceId>) {
     let digest = plugin.code.digest.short();
     let name = shown(claim.event.name());
+    let trace = trace.map(display);
     let duration_us = u64::try_from(attempt.duration.as_micros()).unwrap_or(u64::MAX);
     match &attempt.outcome {
         Outcome::Handled => info!(
             plugin = %plugin.name, %digest, generation = plugin.since, event = %claim.event_id,
-            name, delivery = %claim.delivery, attempt = claim.attempt, duration_us, "handled"
+            name, delivery = %claim.delivery, attempt = claim.attempt, duration_us, trace,
+            "handled"
         ),
         Outcome::Failed(failure) => warn!(
             plugin = %plugin.name, %digest, generation = plugin.since, event = %claim.event_id,
             name, delivery = %claim.delivery, attempt = claim.attempt, duration_us,
             failure = %failure.kind,
-            retry_after_ms = retry_after_ms(failure.kind), error = failure.message, "failed"
+            retry_after_ms = retry_after_ms(failure.kind), error = failure.message, trace, "failed"
         ),
     }
 }

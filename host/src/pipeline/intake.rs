@@ -9,6 +9,7 @@ use hookbox_core::ids::{DeliveryId, Digest, EventId, SourceName};
 use hookbox_core::retry::DeadReason;
 use hookbox_core::verify::{Refusal, verify};
 use tokio::sync::watch;
+use tracing::field::display;
 use tracing::{error, info, warn};
 
 use super::witness::Witness;
@@ -18,6 +19,7 @@ use crate::plugin::registry::Generations;
 use crate::store::{Accept, Accepted, Health, NewDelivery, RefusedRequest, Store, StoreError};
 use crate::telemetry::live::Notice;
 use crate::telemetry::metrics::Request;
+use crate::telemetry::traces::{Arrival, Received};
 use crate::telemetry::{shown, unix_ms};
 
 /// See the module's text.
@@ -54,7 +56,12 @@ impl<S: Store> Intake<S> {
         Ok((event, window_ms))
     }
 
-    async fn accept(&self, event: Event, duplicate_window_ms: u64) -> Result<Answer, Answer> {
+    async fn accept(
+        &self,
+        event: Event,
+        duplicate_window_ms: u64,
+        received: &Received,
+    ) -> Result<Answer, Answer> {
         let received_at_ms = unix_ms();
         let id = EventId::new(received_at_ms, random()?);
         let generation = Arc::clone(&self.generations.borrow());
@@ -79,25 +86,29 @@ impl<S: Store> Intake<S> {
             received_at_ms,
             duplicate_window_ms,
             deliveries,
-            trace: None,
+            trace: received.trace(),
         };
-        let accepted = self.store.accept(accept).await.map_err(|error| match error {
+        let commit = received.commit();
+        let accepted = self.store.accept(accept).await;
+        drop(commit);
+        let accepted = accepted.map_err(|error| match error {
             StoreError::Full => Answer::Full,
             StoreError::Crowded => Answer::Busy,
             StoreError::Unwritable => Answer::Unwritable,
             StoreError::Closed => Answer::Ending,
         })?;
         let (name, source, secret) = (shown(event.name()), event.source(), event.secret());
+        let trace = received.id().map(display);
         let overflowed = match accepted {
             Accepted::New { overflowed } => overflowed,
             Accepted::Duplicate { of } => {
-                info!(event = %of, name, %source, secret, "duplicate: it was accepted before");
+                info!(event = %of, name, %source, secret, trace, "duplicate: it was accepted before");
                 self.tell_received(received_at_ms, of, &event, 0, true);
                 return Ok(Answer::Accepted { event_id: of, duplicate: true });
             }
         };
         let plugins = plugins - overflowed.len();
-        info!(event = %id, name, %source, secret, plugins, "accepted");
+        info!(event = %id, name, %source, secret, plugins, trace, "accepted");
         self.tell_received(received_at_ms, id, &event, plugins, false);
         for plugin in overflowed {
             error!(
@@ -163,27 +174,50 @@ impl<S: Store> Receive for Intake<S> {
         source.parse().is_ok_and(|name: SourceName| self.live.borrow().sources.contains_key(&name))
     }
 
-    async fn receive(&self, source: &str, peer: SocketAddr, body: Vec<u8>) -> Answer {
+    async fn receive(
+        &self,
+        source: &str,
+        peer: SocketAddr,
+        arrival: Arrival,
+        body: Vec<u8>,
+    ) -> Answer {
         let (event, window_ms) = match self.event(source, &body) {
             Ok(typed) => typed,
             Err(answer) => {
                 self.note(source, peer, &answer, Some(&body));
+                self.witness.traces.refused(
+                    &arrival,
+                    source,
+                    answer.status().as_u16(),
+                    log_code(&answer),
+                );
                 return answer;
             }
         };
         drop(body);
-        self.accept(event, window_ms).await.unwrap_or_else(|answer| {
-            self.note(source, peer, &answer, None);
-            answer
-        })
+        let received = self.witness.traces.received(&arrival, source, event.name());
+        match self.accept(event, window_ms, &received).await {
+            Ok(answer) => {
+                if let Answer::Accepted { event_id, duplicate } = answer {
+                    received.accepted(event_id, duplicate);
+                }
+                answer
+            }
+            Err(answer) => {
+                self.note(source, peer, &answer, None);
+                received.refused(answer.status().as_u16(), log_code(&answer));
+                answer
+            }
+        }
     }
 
     fn is_ready(&self) -> bool {
         *self.store.health().borrow() == Health::Good && self.store.owed() < self.deliveries_max
     }
 
-    fn refused(&self, source: &str, peer: SocketAddr, answer: &Answer) {
+    fn refused(&self, source: &str, peer: SocketAddr, arrival: &Arrival, answer: &Answer) {
         self.note(source, peer, answer, None);
+        self.witness.traces.refused(arrival, source, answer.status().as_u16(), log_code(answer));
     }
 
     fn answered(&self, source: &str, answer: &Answer, elapsed: Duration) {

@@ -45,6 +45,7 @@ use crate::telemetry::Level;
 use crate::telemetry::changes::{Changes, What};
 use crate::telemetry::live::Live;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::traces::Traces;
 
 /// Connections that may wait to be accepted. With the usual 128, a burst of new
 /// ones makes some senders wait for a second until their system tries again. The
@@ -90,7 +91,10 @@ pub async fn serve(
         None => (None, None),
     };
 
-    let witness = Witness { live: Live::default(), metrics: Metrics::new() };
+    let trust = trust(&settings.outbound).await?;
+    let traces = Traces::start(&settings.traces, Handle::current(), trust.connector())?;
+    let witness =
+        Witness { live: Live::default(), metrics: Metrics::new(), traces: traces.clone() };
     let opened = open_store(server, &settings.journal, &witness)?;
     let store = Arc::new(opened.store);
     let (changes, noting) = Changes::new(witness.live.clone(), Arc::clone(&witness.metrics));
@@ -100,7 +104,7 @@ pub async fn serve(
     let state = Arc::new(Committed(Arc::clone(&store)));
     let runner = Runner::new(engine.clone(), guests, settings.runtime.instances_max)
         .with_state(state)
-        .with_outbound(outbound(&settings.outbound).await?);
+        .with_outbound(outbound(&settings.outbound, trust.clone()));
     let compiler =
         Compiler::new(&engine, &server.data_dir, settings.reload.clone(), Handle::current())
             .context("the folder for compiled code in server.data_dir")?;
@@ -206,6 +210,7 @@ pub async fn serve(
     if !drained {
         warn!("calls were cut off: their events are handed over again at the next start");
     }
+    traces.end().await;
     finish(store, keeping).await
 }
 
@@ -267,18 +272,22 @@ fn open_store(server: &Server, journal: &Journal, witness: &Witness) -> anyhow::
         .with_context(|| format!("{}", server.data_dir.join(schema::FILE).display()))
 }
 
-/// By which plugins send requests, on the runtime that serves.
-async fn outbound(settings: &config::Outbound) -> anyhow::Result<Arc<Outbound>> {
+/// Which servers are trusted.
+async fn trust(settings: &config::Outbound) -> anyhow::Result<Trust> {
     let certificates = settings.certificates.clone();
     let reading = tokio::task::spawn_blocking(move || Trust::read(certificates.as_deref()));
-    let trust = reading.await??;
-    Ok(Outbound::new(
+    Ok(reading.await??)
+}
+
+/// By which plugins send requests, on the runtime that serves.
+fn outbound(settings: &config::Outbound, trust: Trust) -> Arc<Outbound> {
+    Outbound::new(
         Handle::current(),
         Arc::new(System),
         trust,
         Duration::from_millis(settings.connect_timeout_ms),
         Duration::from_millis(settings.idle_timeout_ms),
-    ))
+    )
 }
 
 /// `key`: of the configuration.

@@ -11,6 +11,7 @@ use crate::plugin::registry::Plugin;
 use crate::store::{Attempt, Claim, LaneStatus};
 use crate::telemetry::live::{Live, Notice};
 use crate::telemetry::metrics::{CallEnded, JournalGauges, LaneGauges, Metrics};
+use crate::telemetry::traces::Traces;
 use crate::telemetry::{shown, unix_ms};
 
 /// Bytes of a failure's reason, and of what a plugin logged, that are shown to
@@ -18,12 +19,14 @@ use crate::telemetry::{shown, unix_ms};
 const TEXT_BYTES_MAX: usize = 4_096;
 
 /// See the module's text. Cheap to clone.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Witness {
     /// Those who look on.
     pub live: Live,
     /// The figures.
     pub metrics: Arc<Metrics>,
+    /// The traces.
+    pub traces: Traces,
 }
 
 impl Witness {

@@ -27,6 +27,7 @@ use super::state::{NoState, StateSource};
 use crate::config::{self, Grants};
 use crate::outbound::Outbound;
 use crate::telemetry::Redactor;
+use crate::telemetry::traces::Caller;
 
 /// Bytes of a failure's reason that are kept.
 const REASON_BYTES_MAX: usize = 4_096;
@@ -46,6 +47,8 @@ pub struct Call {
     pub attempt: u32,
     /// Whether an operator asked for it to be handed over once more.
     pub replay: bool,
+    /// What requests that it sends belong to.
+    pub caller: Caller,
 }
 
 /// What became of a call.
@@ -184,10 +187,9 @@ async fn attempt(runner: &Runner, plugin: &Plugin, call: &Call) -> Attempt {
         Ok((answer, store.data_mut().state.take_changes()))
     };
     let (grants, state) = (&plugin.settings.grants, &runner.state);
-    let requests = runner
-        .outbound
-        .as_deref()
-        .map(|outbound| Requests::new(outbound, &plugin.name, &plugin.settings, redactor, &log));
+    let requests = runner.outbound.as_deref().map(|outbound| {
+        Requests::new(outbound, &plugin.name, &plugin.settings, redactor, &call.caller, &log)
+    });
     let requests = requests.as_ref();
     let about = About { name: &plugin.name, settings: &plugin.settings, grants, state, requests };
     let answer = enter(&runner.engine, &plugin.code.pre, &about, &log, guest).await;

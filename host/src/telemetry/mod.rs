@@ -9,6 +9,7 @@ pub mod live;
 pub mod metrics;
 mod redact;
 pub mod stats;
+pub mod traces;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -8,6 +8,8 @@ use std::fs;
 use tokio::runtime::Handle;
 use tokio::sync::broadcast::Receiver;
 
+use http::HeaderMap;
+
 use super::*;
 use crate::pipeline::witness::exposition;
 use crate::plugin::registry::Registry;
@@ -15,6 +17,7 @@ use crate::store::sqlite::{Limits, SqliteStore, Waiting};
 use crate::telemetry::changes::Changes;
 use crate::telemetry::live;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::traces::Traces;
 
 const CONFIG: &str = r#"
 [[source]]
@@ -49,7 +52,11 @@ impl Setting {
         let file = folder.path().join("hookbox.toml");
         fs::write(&file, CONFIG).expect("a file");
         let config = crate::config::read(Some(&file)).expect("a configuration");
-        let witness = Witness { live: live::Live::default(), metrics: Metrics::new() };
+        let witness = Witness {
+            live: live::Live::default(),
+            metrics: Metrics::new(),
+            traces: Traces::default(),
+        };
         let looking = witness.live.subscribe();
         let metrics = Arc::clone(&witness.metrics);
         let opened = SqliteStore::open(folder.path(), WAITING, LIMITS, Handle::current(), metrics)
@@ -65,9 +72,16 @@ impl Setting {
     async fn send(&mut self, source: &str, body: &str) -> Answer {
         let peer = ([192, 0, 2, 7], 4_000).into();
         let answer = if self.intake.knows(source) {
-            self.intake.receive(source, peer, body.as_bytes().to_vec()).await
+            self.intake
+                .receive(source, peer, Arrival::now(&HeaderMap::new()), body.as_bytes().to_vec())
+                .await
         } else {
-            self.intake.refused(source, peer, &Answer::UnknownSource);
+            self.intake.refused(
+                source,
+                peer,
+                &Arrival::now(&HeaderMap::new()),
+                &Answer::UnknownSource,
+            );
             Answer::UnknownSource
         };
         self.intake.answered(source, &answer, Duration::from_millis(2));

@@ -29,6 +29,7 @@ use crate::outbound::pool::{Pool, shown};
 use crate::outbound::record::Record;
 use crate::plugin::output::{self, SharedLog};
 use crate::telemetry::Redactor;
+use crate::telemetry::traces::{self, Caller};
 
 /// Bytes of bodies that one call's records may keep in all, so that many calls
 /// with much to keep do not fill the memory. Past it bodies are not kept.
@@ -48,6 +49,7 @@ pub struct Requests {
     calls_max: u32,
     kept_bytes_max: usize,
     redactor: Arc<Redactor>,
+    caller: Caller,
     log: SharedLog,
     // Its streams and futures need shared access; never contended.
     state: Mutex<State>,
@@ -63,6 +65,8 @@ struct State {
 
 struct Sent {
     record: Arc<Record>,
+    /// None: it was told already.
+    span: Option<traces::Outbound>,
     task: Option<AbortHandle>,
 }
 
@@ -75,6 +79,7 @@ impl Requests {
         name: &PluginName,
         settings: &config::Plugin,
         redactor: &Arc<Redactor>,
+        caller: &Caller,
         log: &SharedLog,
     ) -> Arc<Self> {
         let limits = Limits {
@@ -91,6 +96,7 @@ impl Requests {
             calls_max: settings.http_calls_max.min(RECORDS_MAX),
             kept_bytes_max: settings.http_bodies_kept_bytes_max,
             redactor: Arc::clone(redactor),
+            caller: caller.clone(),
             log: SharedLog::clone(log),
             state: Mutex::default(),
         })
@@ -118,9 +124,18 @@ impl Requests {
         }
     }
 
-    /// What is to be known of them, in the order in which they were sent.
+    /// What is to be known of them, in the order in which they were sent. With
+    /// it their spans end.
     pub fn calls(&self) -> Vec<OutboundCall> {
-        self.locked().sent.iter().map(|sent| sent.record.call()).collect()
+        let mut state = self.locked();
+        let told = state.sent.iter_mut().map(|sent| {
+            let call = sent.record.call();
+            if let Some(span) = sent.span.take() {
+                span.ended(&call);
+            }
+            call
+        });
+        told.collect()
     }
 
     /// Begins a request, or refuses it.
@@ -129,7 +144,7 @@ impl Requests {
         request: http::Request<WasiBody>,
         options: Option<RequestOptions>,
     ) -> std::result::Result<(Exchange, Reporter), Failure> {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
         let (origin, path) = shown(&head.uri);
         let method = head.method.as_str();
         let shown = method.get(..method.len().min(METHOD_BYTES_MAX)).unwrap_or(method);
@@ -148,6 +163,8 @@ impl Requests {
         state.kept_bytes += 2 * kept;
         let url = format!("{origin}{path}");
         let record = Record::new(method, &url, kept, &self.redactor);
+        // After the guest's own were checked: what is added here it never sees.
+        let span = self.caller.request(state.asked, &mut head.headers);
         let allowed = if state.ended {
             Err(Failure::new(Kind::CallEnded, "the call has ended"))
         } else if state.asked > self.calls_max {
@@ -164,7 +181,7 @@ impl Requests {
         if let Err(failure) = &begun {
             record.end(Some(failure.clone()));
         }
-        state.sent.push(Sent { record, task });
+        state.sent.push(Sent { record, span: Some(span), task });
         drop(state);
         match begun {
             Ok(exchange) => Ok((exchange, reporter)),

@@ -49,8 +49,8 @@ use tokio::sync::{Semaphore, oneshot, watch};
 
 use self::inbox::{Inbox, Reply};
 pub use self::journal::{Batch, Command, Done, Failure, Journal, Limits};
-pub use self::lanes::LaneCounts;
 pub use self::known::PluginRecord;
+pub use self::lanes::LaneCounts;
 pub use self::lock::{Lock, LockError};
 pub use self::offline::{Offline, OfflineError};
 use self::readers::Readers;

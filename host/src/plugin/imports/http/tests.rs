@@ -38,7 +38,8 @@ fn requests(section: &str) -> Arc<Requests> {
     let second = Duration::from_secs(1);
     let trust = Trust::only(None).unwrap();
     let outbound = Outbound::new(Handle::current(), Arc::new(System), trust, second, second);
-    Requests::new(&outbound, &name, settings, settings.grants.redactor(), &log)
+    let redactor = settings.grants.redactor();
+    Requests::new(&outbound, &name, settings, redactor, &Caller::default(), &log)
 }
 
 async fn send(requests: &Arc<Requests>, url: &str, body: &str) -> Result<u16> {
