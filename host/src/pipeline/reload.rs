@@ -18,6 +18,7 @@ use tracing::{error, info, warn};
 use crate::config::{self, Config, Live, Settings, Tls};
 use crate::files::Hints;
 use crate::ingress::tls;
+use crate::notify::Supervisor;
 use crate::plugin::watch::Reloader;
 
 /// What settings are put into when they change.
@@ -28,6 +29,8 @@ pub struct Targets {
     pub tls: Option<watch::Sender<Arc<ServerConfig>>>,
     /// Settings of plugins.
     pub reloader: Arc<Reloader>,
+    /// Who is told of what was asked for.
+    pub supervisor: Arc<Supervisor>,
 }
 
 /// Puts new settings in force when files change and on `hangup`, for as long as
@@ -61,6 +64,9 @@ pub async fn run(path: Option<PathBuf>, mut now: Config, targets: Targets, mut h
             () = hint.notified() => false,
             () = tokio::time::sleep(rescan) => false,
         };
+        if asked {
+            targets.supervisor.reloading().await;
+        }
         let found = if asked { digest(&files).await } else { settled(&files, settle, seen).await };
         if found == seen && !asked && !again {
             continue;
@@ -92,6 +98,13 @@ pub async fn run(path: Option<PathBuf>, mut now: Config, targets: Targets, mut h
         if pair_now != pair_seen || asked {
             targets.apply_pair(pair.as_ref());
             pair_seen = pair_now;
+        }
+        if asked {
+            let status = match &said {
+                None => "the configuration was read again",
+                Some(_) => "the new configuration is refused, the old one is in force: see the log",
+            };
+            targets.supervisor.reloaded(status).await;
         }
     }
 }

@@ -24,6 +24,7 @@ use super::{dispatch, reload};
 use crate::admin;
 use crate::config::{self, Config, Journal, Server};
 use crate::ingress::{self, Limits, tls};
+use crate::notify::{self, Supervisor};
 use crate::outbound::Outbound;
 use crate::outbound::resolve::System;
 use crate::outbound::trust::Trust;
@@ -59,6 +60,8 @@ const OTHER_FILES: u64 = 256;
 pub async fn serve(path: Option<PathBuf>, config: Config, guests: Handle) -> anyhow::Result<()> {
     let settings = config.settings.clone();
     let server = &settings.server;
+    let supervisor = Arc::new(Supervisor::default());
+    supervisor.starting("opening the journal").await;
     let connections_max = raise_open_files(server.connections_max);
     data_folder(&server.data_dir)
         .with_context(|| format!("server.data_dir {}", server.data_dir.display()))?;
@@ -81,6 +84,7 @@ pub async fn serve(path: Option<PathBuf>, config: Config, guests: Handle) -> any
     let opened = open_store(server, journal)?;
     let store = Arc::new(opened.store);
 
+    supervisor.starting("loading plugins").await;
     let engine = engine::start(&settings.runtime)?;
     let state = Arc::new(Committed(Arc::clone(&store)));
     let runner = Runner::new(engine.clone(), guests, settings.runtime.instances_max)
@@ -99,7 +103,12 @@ pub async fn serve(path: Option<PathBuf>, config: Config, guests: Handle) -> any
     let reloader = Arc::new(reloader);
 
     let (live_target, live) = watch::channel(Arc::new(config.live.clone()));
-    let targets = Targets { live: live_target, tls: tls_target, reloader: Arc::clone(&reloader) };
+    let targets = Targets {
+        live: live_target,
+        tls: tls_target,
+        reloader: Arc::clone(&reloader),
+        supervisor: Arc::clone(&supervisor),
+    };
     tokio::spawn(async move {
         reload::run(path, config, targets, hangup).await;
     });
@@ -124,13 +133,9 @@ pub async fn serve(path: Option<PathBuf>, config: Config, guests: Handle) -> any
     let listener = bind(server)?;
     let mut lanes = tokio::spawn(dispatch::run(Arc::clone(&store), runner, generations.clone()));
     let scheme = if tls_config.is_some() { "https" } else { "http" };
-    let address = listener.local_addr()?;
+    let address = format!("{scheme}://{}", listener.local_addr()?);
     let live_plugins = generations.borrow().plugins.len();
-    info!(
-        address = format!("{scheme}://{address}"),
-        plugins = live_plugins,
-        "listening for webhooks at /hooks/<source>"
-    );
+    info!(address = address, plugins = live_plugins, "listening for webhooks at /hooks/<source>");
 
     let intake = Arc::new(Intake::new(live, generations, Arc::clone(&store)));
     let mut serving = tokio::spawn(ingress::serve(
@@ -140,6 +145,9 @@ pub async fn serve(path: Option<PathBuf>, config: Config, guests: Handle) -> any
         intake,
         ending,
     ));
+    supervisor.ready(&format!("listening at {address}, plugins: {live_plugins}")).await;
+    let writer = Arc::clone(&store);
+    tokio::spawn(notify::signs_of_life(move || is_alive(Arc::clone(&writer))));
     tokio::select! {
         () = signals.next() => end.begin(),
         _ = &mut serving => bail!("the listener failed; this is a mistake in hookbox"),
@@ -147,6 +155,7 @@ pub async fn serve(path: Option<PathBuf>, config: Config, guests: Handle) -> any
         _ = &mut lanes => bail!("the reload thread failed; this is a mistake in hookbox"),
         () = store.ended() => bail!("the journal's thread failed; this is a mistake in hookbox"),
     }
+    supervisor.ending().await;
     let drain = Duration::from_millis(server.drain_ms);
     let drained = async {
         let _requests = serving.await;
@@ -164,6 +173,14 @@ pub async fn serve(path: Option<PathBuf>, config: Config, guests: Handle) -> any
         warn!("calls were cut off: their events are handed over again at the next start");
     }
     finish(store).await
+}
+
+/// Returns once the journal's thread is known to work. While the disk fails it may be looking
+/// through the whole file, which a restart would only have it begin again.
+async fn is_alive(store: Arc<SqliteStore>) {
+    if *store.health().borrow() == Health::Good {
+        store.turn().await;
+    }
 }
 
 /// What operators ask over the control socket, the store answers.
