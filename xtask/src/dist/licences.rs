@@ -32,7 +32,10 @@ pub(super) fn collect(system: &str) -> Result<String> {
     let linked = linked(&metadata)?;
     let mut names = String::new();
     let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let packages = metadata["packages"].as_array().context("cargo metadata: no packages")?;
+    let packages = metadata
+        .get("packages")
+        .and_then(Value::as_array)
+        .context("cargo metadata: no packages")?;
     for package in packages {
         // Those of this repository have its own licence.
         if !linked.contains(text(package, "id")?) || package["source"].is_null() {
@@ -60,13 +63,17 @@ pub(super) fn collect(system: &str) -> Result<String> {
 
 /// Ids of what the program is linked from: not what only builds or tests need.
 fn linked(metadata: &Value) -> Result<BTreeSet<String>> {
-    let nodes = metadata["resolve"]["nodes"].as_array().context("cargo metadata: no graph")?;
+    let nodes = metadata
+        .pointer("/resolve/nodes")
+        .and_then(Value::as_array)
+        .context("cargo metadata: no graph")?;
     let mut graph = BTreeMap::new();
     for node in nodes {
         graph.insert(text(node, "id")?, node["deps"].as_array().context("no deps")?);
     }
     let mut found = BTreeSet::new();
-    let mut open = vec![metadata["resolve"]["root"].as_str().context("no root")?];
+    let mut open =
+        vec![metadata.pointer("/resolve/root").and_then(Value::as_str).context("no root")?];
     while let Some(id) = open.pop() {
         if !found.insert(id.to_owned()) {
             continue;

@@ -59,7 +59,10 @@ fn members() -> Result<Vec<PathBuf>> {
     let metadata =
         output(cargo().args(["metadata", "--format-version=1", "--no-deps", "--locked"]))?;
     let metadata: Value = serde_json::from_str(&metadata)?;
-    let packages = metadata["packages"].as_array().context("cargo metadata: no packages")?;
+    let packages = metadata
+        .get("packages")
+        .and_then(Value::as_array)
+        .context("cargo metadata: no packages")?;
     let manifests = packages.iter().filter_map(|package| package["manifest_path"].as_str());
     Ok(manifests.filter_map(|manifest| Path::new(manifest).parent()).map(PathBuf::from).collect())
 }
