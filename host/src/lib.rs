@@ -2,7 +2,7 @@
 //! each to the WebAssembly plugins that asked for it.
 //!
 //! Who may use whom: `cli` → `pipeline` → {`admin`, `ingress`, `plugin`} → {`outbound`, `store`}
-//! → `config`, `telemetry`, `files` → `hookbox_core`. Members of the braces do
+//! → `config`, `telemetry`, `files`, `notify` → `hookbox_core`. Members of the braces do
 //! not know each other; [`pipeline`] is the one place that joins them.
 
 #![warn(clippy::print_stderr, clippy::print_stdout)]
@@ -13,6 +13,7 @@ pub mod config;
 pub mod faults;
 pub mod files;
 pub mod ingress;
+pub mod notify;
 pub mod outbound;
 pub mod pipeline;
 pub mod plugin;

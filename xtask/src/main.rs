@@ -1,4 +1,5 @@
-//! Development commands: `cargo xtask demo`, `test`, `guests` and `bench`.
+//! Development commands: `cargo xtask demo`, `test`, `guests`, `bench`,
+//! `dist` and `deny`.
 //!
 //! Each does all the set-up that it needs on a fresh machine, says what it
 //! does, and fails with a message that says what to do.
@@ -7,6 +8,7 @@ mod admin;
 mod bench;
 mod chromium;
 mod demo;
+mod dist;
 mod guests;
 mod loads;
 mod recovery;
@@ -38,6 +40,14 @@ enum Verb {
     Test,
     /// Builds the example plugins and those of the tests
     Guests,
+    /// Makes the archive for operators: program, manual, documents, licences, list of packages
+    Dist {
+        /// Pack this program in place of a release build
+        #[arg(long, value_name = "FILE")]
+        program: Option<PathBuf>,
+    },
+    /// Checks licences, sources and versions of all packages, without the network
+    Deny,
     /// Measures, with ratios against a bare baseline in the same run
     #[command(subcommand)]
     Bench(Bench),
@@ -83,6 +93,8 @@ fn main() -> Result<()> {
     match Arguments::parse().verb {
         Verb::Demo { once } => demo::run(once),
         Verb::Test => test::run_all(),
+        Verb::Dist { program } => dist::dist(program),
+        Verb::Deny => deny(),
         Verb::Bench(Bench::Accept { connections, seconds }) => bench::accept(connections, seconds),
         Verb::Bench(Bench::Admin { connections, seconds }) => admin::admin(connections, seconds),
         Verb::Bench(Bench::Recovery { events }) => recovery::recovery(events),
@@ -94,6 +106,30 @@ fn main() -> Result<()> {
             Ok(())
         }
     }
+}
+
+/// By `cargo-deny`, installed below the target folder where it is missing. Not
+/// advisories: their database is a repository that is fetched each time.
+fn deny() -> Result<()> {
+    const VERSION: &str = "0.20.2";
+    let folder = target().join("tools");
+    let program = folder.join("bin/cargo-deny");
+    if !program.exists() {
+        println!("Installing cargo-deny {VERSION} in {}", folder.display());
+        run(cargo()
+            .args(["install", "--locked", "--quiet", "--debug", "--version", VERSION, "--root"])
+            .arg(&folder)
+            .arg("cargo-deny"))?;
+    }
+    run(cargo().args(["fetch", "--locked", "--quiet"]))?;
+    run(Command::new(program).current_dir(root()).args([
+        "--offline",
+        "--log-level=error",
+        "check",
+        "bans",
+        "licenses",
+        "sources",
+    ]))
 }
 
 /// The project's root.

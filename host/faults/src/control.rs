@@ -3,6 +3,7 @@
 //! Each is answered with `ok`, or `error: ` and why; one that ends the process is answered first.
 //!
 //! - `full`, `io`, `sync`, `read-only`: what the disk does wrong from now on; `heal`: nothing.
+//! - `hang`: the disk stands still from now on, for ever.
 //! - `power-cut`, `power-cut <seed>`: cut the power, and end; see [`Disk::power_cut_keeping`].
 //! - `kill`: end at once.
 //! - `arm <point> <n>`: end at the n-th pass of that point from now, in the plan's mode.
@@ -73,6 +74,7 @@ impl Control {
             ["io"] => self.disk()?.fail(Fault::Io),
             ["sync"] => self.disk()?.fail(Fault::Sync),
             ["read-only"] => self.disk()?.fail(Fault::ReadOnly),
+            ["hang"] => self.disk()?.hang(),
             ["heal"] => self.disk()?.heal(),
             ["power-cut"] => {
                 return Ok(Then::PowerCut { disk: self.disk()?.clone(), seed: None });

@@ -126,6 +126,12 @@ impl Disk {
         self.state().set_fault(Some((operations, fault)));
     }
 
+    /// Each operation on a file from now on stands still for ever, as on a network
+    /// disk whose server is gone.
+    pub fn hang(&self) {
+        mem::forget(self.state());
+    }
+
     /// No fault any more. What is lost stays lost.
     pub fn heal(&self) {
         self.state().set_fault(None);

@@ -18,6 +18,7 @@ use tracing::{error, info, warn};
 use crate::config::{self, Config, Live, Settings, Tls};
 use crate::files::Hints;
 use crate::ingress::tls;
+use crate::notify::Supervisor;
 use crate::plugin::watch::Reloader;
 use crate::telemetry::changes::{Changes, What};
 use crate::telemetry::{self, Level};
@@ -34,6 +35,8 @@ pub struct Targets {
     pub reloader: Arc<Reloader>,
     /// Told what is in force, and what was refused.
     pub changes: Changes,
+    /// Who is told of what was asked for.
+    pub supervisor: Arc<Supervisor>,
 }
 
 /// Puts new settings in force when files change and on `hangup`, for as long as
@@ -67,6 +70,9 @@ pub async fn run(path: Option<PathBuf>, mut now: Config, targets: Targets, mut h
             () = hint.notified() => false,
             () = tokio::time::sleep(rescan) => false,
         };
+        if asked {
+            targets.supervisor.reloading().await;
+        }
         let found = if asked { digest(&files).await } else { settled(&files, settle, seen).await };
         if found == seen && !asked && !again {
             continue;
@@ -98,6 +104,13 @@ pub async fn run(path: Option<PathBuf>, mut now: Config, targets: Targets, mut h
         if pair_now != pair_seen || asked {
             targets.apply_pair(pair.as_ref());
             pair_seen = pair_now;
+        }
+        if asked {
+            let status = match &said {
+                None => "the configuration was read again",
+                Some(_) => "the new configuration is refused, the old one is in force: see the log",
+            };
+            targets.supervisor.reloaded(status).await;
         }
     }
 }

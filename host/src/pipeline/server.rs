@@ -29,6 +29,7 @@ use super::{dispatch, reload};
 use crate::admin::{self, Admin, Backend};
 use crate::config::{self, Config, Journal, Server};
 use crate::ingress::{self, Limits, tls};
+use crate::notify::{self, Supervisor};
 use crate::outbound::Outbound;
 use crate::outbound::resolve::System;
 use crate::outbound::trust::Trust;
@@ -39,8 +40,8 @@ use crate::plugin::registry::Registry;
 use crate::plugin::watch::Reloader;
 use crate::plugin::{engine, imports};
 use crate::shutdown::{self, Signals};
-use crate::store::Store as _;
 use crate::store::sqlite::{self, Lock, Opened, SqliteStore, Waiting, schema};
+use crate::store::{Health, Store as _};
 use crate::telemetry::Level;
 use crate::telemetry::changes::{Changes, What};
 use crate::telemetry::live::Live;
@@ -73,6 +74,8 @@ pub async fn serve(
 ) -> anyhow::Result<()> {
     let settings = config.settings.clone();
     let server = &settings.server;
+    let supervisor = Arc::new(Supervisor::default());
+    supervisor.starting("opening the journal").await;
     let connections_max = raise_open_files(server.connections_max);
     data_folder(&server.data_dir)
         .with_context(|| format!("server.data_dir {}", server.data_dir.display()))?;
@@ -100,6 +103,7 @@ pub async fn serve(
     let (changes, noting) = Changes::new(witness.live.clone(), Arc::clone(&witness.metrics));
     let keeping = Keeping::begin(changes.clone(), noting, witness.live.clone(), &store);
 
+    supervisor.starting("loading plugins").await;
     let engine = engine::start(&settings.runtime)?;
     let state = Arc::new(Committed(Arc::clone(&store)));
     let runner = Runner::new(engine.clone(), guests, settings.runtime.instances_max)
@@ -130,6 +134,7 @@ pub async fn serve(
         reloader: Arc::clone(&reloader),
         level: level.clone(),
         changes: changes.clone(),
+        supervisor: Arc::clone(&supervisor),
     };
     tokio::spawn(async move {
         reload::run(path, config, targets, hangup).await;
@@ -172,7 +177,7 @@ pub async fn serve(
     overview.listening(address.clone());
     let live_plugins = generations.borrow().plugins.len();
     info!(address, plugins = live_plugins, "listening for webhooks at /hooks/<source>");
-    changes.tell(What::Started { address, plugins: live_plugins });
+    changes.tell(What::Started { address: address.clone(), plugins: live_plugins });
 
     let deliveries_max = settings.journal.deliveries_max;
     let intake =
@@ -184,6 +189,9 @@ pub async fn serve(
         intake,
         ending,
     ));
+    supervisor.ready(&format!("listening at {address}, plugins: {live_plugins}")).await;
+    let writer = Arc::clone(&store);
+    tokio::spawn(notify::signs_of_life(move || is_alive(Arc::clone(&writer))));
     tokio::select! {
         () = signals.next() => end.begin(),
         _ = &mut serving => bail!("the listener failed; this is a mistake in hookbox"),
@@ -191,6 +199,7 @@ pub async fn serve(
         _ = &mut lanes => bail!("the reload thread failed; this is a mistake in hookbox"),
         () = store.ended() => bail!("the journal's thread failed; this is a mistake in hookbox"),
     }
+    supervisor.ending().await;
     let drain = Duration::from_millis(server.drain_ms);
     let drained = async {
         let _requests = serving.await;
@@ -237,6 +246,14 @@ fn operators(
     let (admin, operators) = (Arc::clone(admin), server.operators.clone());
     let serving = async move { admin.on_network(listener, tls, &operators).await };
     Ok(Some(tokio::spawn(serving)))
+}
+
+/// Returns once the journal's thread is known to work. While the disk fails it may be looking
+/// through the whole file, which a restart would only have it begin again.
+async fn is_alive(store: Arc<SqliteStore>) {
+    if *store.health().borrow() == Health::Good {
+        store.turn().await;
+    }
 }
 
 /// Writes what is left to write.

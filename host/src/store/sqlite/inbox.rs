@@ -66,6 +66,8 @@ pub(super) struct Taken {
     pub(super) closed: bool,
     /// Nothing comes any more.
     pub(super) ended: bool,
+    /// Someone wants to see the writer take a turn.
+    nudged: bool,
 }
 
 /// See the module's text.
@@ -76,6 +78,8 @@ pub(super) struct Inbox {
     filled: Condvar,
     pub(super) health: watch::Sender<Health>,
     pub(super) closed: watch::Sender<bool>,
+    /// Told each time that the writer takes what waits.
+    pub(super) turns: watch::Sender<()>,
     /// Deliveries that are owed, as of the last commit.
     pub(super) owed: AtomicU64,
 }
@@ -102,6 +106,7 @@ impl Inbox {
             filled: Condvar::new(),
             health: watch::Sender::new(Health::Good),
             closed: watch::Sender::new(false),
+            turns: watch::Sender::new(()),
             owed: AtomicU64::new(0),
         }
     }
@@ -195,6 +200,7 @@ impl Inbox {
                 && taken.asks.is_empty()
                 && (!taken.closed || state.told_closed)
                 && !taken.ended
+                && !taken.nudged
         };
         if nothing(&state) && !sleep.is_zero() {
             state.sleeping = true;
@@ -207,6 +213,7 @@ impl Inbox {
         let (closed, ended) = (state.taken.closed, state.taken.ended);
         state.told_closed = closed;
         let empty = Taken { closed, ended, ..Taken::default() };
+        self.turns.send_replace(());
         std::mem::replace(&mut state.taken, empty)
     }
 
@@ -217,6 +224,13 @@ impl Inbox {
 
     pub(super) fn set_owed(&self, owed: u64) {
         self.owed.store(owed, Ordering::Relaxed);
+    }
+
+    /// Has the writer take a turn soon, also where nothing waits for it.
+    pub(super) fn nudge(&self) {
+        let mut state = self.state();
+        state.taken.nudged = true;
+        self.wake(state);
     }
 
     pub(super) fn close(&self) {

@@ -241,6 +241,14 @@ impl SqliteStore {
         told.await.unwrap_or_else(|_| Err(unavailable(&StoreError::Closed)))
     }
 
+    /// Returns once the writer has taken a turn. While it stands still, or after
+    /// its end, it does not return.
+    pub async fn turn(&self) {
+        let mut turns = self.inbox.turns.subscribe();
+        self.inbox.nudge();
+        let _sender_is_ours = turns.changed().await;
+    }
+
     /// Ends the writer once all that was given to it is written, and waits for
     /// that. For a thread that may wait.
     pub fn end(&self) {
