@@ -1,8 +1,9 @@
-//! Development commands: `cargo xtask demo`, `test`, `guests` and `bench`.
+//! Development commands: `cargo xtask demo`, `test`, `api-check`, `guests` and `bench`.
 //!
 //! Each does all the set-up that it needs on a fresh machine, says what it
 //! does, and fails with a message that says what to do.
 
+mod api;
 mod bench;
 mod demo;
 mod guests;
@@ -34,6 +35,8 @@ enum Verb {
     },
     /// Runs every test
     Test,
+    /// Holds a running server against docs/openapi.json
+    ApiCheck,
     /// Builds the example plugins and those of the tests
     Guests,
     /// Measures, with ratios against a bare baseline in the same run
@@ -72,6 +75,7 @@ fn main() -> Result<()> {
     match Arguments::parse().verb {
         Verb::Demo { once } => demo::run(once),
         Verb::Test => test::run_all(),
+        Verb::ApiCheck => api::check(),
         Verb::Bench(Bench::Accept { connections, seconds }) => bench::accept(connections, seconds),
         Verb::Bench(Bench::Recovery { events }) => recovery::recovery(events),
         Verb::Bench(Bench::Loads { count }) => loads::loads(count),
