@@ -1,10 +1,11 @@
-//! Development commands: `cargo xtask demo`, `test`, `guests`, `bench`,
+//! Development commands: `cargo xtask demo`, `test`, `api-check`, `guests`, `bench`,
 //! `dist` and `deny`.
 //!
 //! Each does all the set-up that it needs on a fresh machine, says what it
 //! does, and fails with a message that says what to do.
 
 mod admin;
+mod api;
 mod bench;
 mod chromium;
 mod demo;
@@ -38,6 +39,8 @@ enum Verb {
     },
     /// Runs every test
     Test,
+    /// Holds a running server against docs/openapi.json
+    ApiCheck,
     /// Builds the example plugins and those of the tests
     Guests,
     /// Makes the archive for operators: program, manual, documents, licences, list of packages
@@ -95,6 +98,7 @@ fn main() -> Result<()> {
         Verb::Test => test::run_all(),
         Verb::Dist { program } => dist::dist(program),
         Verb::Deny => deny(),
+        Verb::ApiCheck => api::check(),
         Verb::Bench(Bench::Accept { connections, seconds }) => bench::accept(connections, seconds),
         Verb::Bench(Bench::Admin { connections, seconds }) => admin::admin(connections, seconds),
         Verb::Bench(Bench::Recovery { events }) => recovery::recovery(events),

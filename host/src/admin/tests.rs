@@ -177,7 +177,7 @@ async fn the_api_is_on_the_socket_too_and_asks_for_no_token() {
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     assert!(answer.ends_with(r#"{"items":[]}"#), "{answer}");
     let answer = raw(&server.data_dir, get("/api/v1/plugins?x=1")).await;
-    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
     let answer = raw(&server.data_dir, get("/api/v1/events?sinec_ms=1")).await;
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
     assert!(answer.contains("unknown field `sinec_ms`"), "{answer}");

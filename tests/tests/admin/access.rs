@@ -150,6 +150,8 @@ fn what_is_no_request_is_a_problem_that_names_what_is_wrong() {
         ("/api/v1/events?limit=0", "limit"),
         ("/api/v1/events?limit=1001", "limit"),
         ("/api/v1/dead?limit=-1", "limit"),
+        ("/api/v1/dead?state=pending", "pending"),
+        ("/api/v1/events?cursor=x", "cursor"),
         ("/api/v1/changes?kind=x", "kind"),
         ("/api/v1/status?x=1", "x"),
         ("/api/v1/stream?kinds=received,x", "kinds"),

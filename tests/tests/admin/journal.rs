@@ -25,6 +25,7 @@ fn events_come_in_pages_and_one_with_all_that_became_of_it() {
         found.extend(items.iter().map(|item| item["id"].as_str().expect("an id").to_owned()));
         match page["next"].as_str() {
             Some(next) => {
+                let next = next.replace('#', "%23");
                 path = format!("/api/v1/events?limit=2&event=sd_encoded&cursor={next}");
             }
             None => break,

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{ask, limit};
+use super::{ask, limit, problem};
 use crate::admin::App;
 use crate::admin::auth::Actor;
 use crate::admin::extract::{Body, Nothing, Parameters};
@@ -30,8 +30,8 @@ pub(super) struct Which {
     #[param(required = false)]
     source: Option<String>,
     /// `discarded`: those instead.
-    #[param(required = false)]
-    state: Option<Stands>,
+    #[param(required = false, inline)]
+    state: Option<Given>,
     /// It died then or later.
     #[param(required = false)]
     since_ms: Option<u64>,
@@ -45,6 +45,16 @@ pub(super) struct Which {
     /// `next` of the page before.
     #[param(required = false)]
     cursor: Option<String>,
+}
+
+/// What became of a dead letter.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Given {
+    /// It waits for an operator.
+    Dead,
+    /// The operator does not want it.
+    Discarded,
 }
 
 /// Dead letters, newest first; without `state` those that were not discarded.
@@ -63,7 +73,10 @@ pub(super) async fn list(
         plugin: which.plugin,
         event: which.event,
         source: which.source,
-        state: which.state,
+        state: which.state.map(|state| match state {
+            Given::Dead => Stands::Dead,
+            Given::Discarded => Stands::Discarded,
+        }),
         since_ms: which.since_ms,
         until_ms: which.until_ms,
         ..Filter::default()
@@ -138,7 +151,7 @@ pub(super) async fn redrive(
     let filter = selection.filter()?;
     let Selection { dry_run, cursor: after, .. } = selection;
     let operation = Operation::Redrive { filter, dry_run, after };
-    Ok(Json(perform::operate(&*app.backend, &actor, operation).await?))
+    Ok(Json(perform::operate(&*app.backend, &actor, operation).await.map_err(problem)?))
 }
 
 /// Dead letters are not wanted any more. In steps: where `next` is set, ask
@@ -159,5 +172,5 @@ pub(super) async fn discard(
     let filter = selection.filter()?;
     let Selection { dry_run, cursor: after, .. } = selection;
     let operation = Operation::Discard { filter, dry_run, after };
-    Ok(Json(perform::operate(&*app.backend, &actor, operation).await?))
+    Ok(Json(perform::operate(&*app.backend, &actor, operation).await.map_err(problem)?))
 }

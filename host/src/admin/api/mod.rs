@@ -74,7 +74,13 @@ async fn described(_: Parameters<Nothing>) -> Json<OpenApi> {
 
 /// What the store answers.
 async fn ask<T: DeserializeOwned>(app: &App, query: Query) -> Result<T, Problem> {
-    let answer = app.backend.query(query).await?;
+    let answer = app.backend.query(query).await.map_err(problem)?;
     serde_json::from_value(answer)
         .map_err(|error| RequestError::unavailable(format!("the journal's answer: {error}")).into())
+}
+
+/// Where a page begins is called `after` within the program.
+fn problem(mut error: RequestError) -> Problem {
+    error.message = error.message.replace("`after`", "`cursor`");
+    error.into()
 }
