@@ -93,8 +93,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let data_dir = config::data_dir(path.as_deref())?;
     let url = url(&arguments, &sending, data_dir.clone())?;
     let text = body::read(arguments.what.as_deref().unwrap_or_default())?;
-    let (mut later, answer) = (0, None::<Answer>);
-    let mut answer = answer;
+    let (mut later, mut answer) = (0, None::<Answer>);
     // Another of the same second has the same body.
     while answer.as_ref().is_none_or(|answer| answer.duplicate && !arguments.as_is)
         && later < TRIES_MAX
@@ -188,16 +187,13 @@ fn refused(problem: &Value, json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(REFUSED))
 }
 
-/// Its deliveries, once all have ended.
+/// Its deliveries, once all have ended or it took too long.
 fn wait(journal: &Journal, id: &str, patience: Duration) -> anyhow::Result<Vec<DeliverySummary>> {
     let begin = Instant::now();
     loop {
         let event: EventDetail = journal.ask(&Query::Event { id: id.to_owned() })?;
         let deliveries = event.summary.deliveries;
-        if deliveries.iter().all(ended) {
-            return Ok(deliveries);
-        }
-        if begin.elapsed() >= patience {
+        if deliveries.iter().all(ended) || begin.elapsed() >= patience {
             return Ok(deliveries);
         }
         std::thread::sleep(LOOK_EVERY);
