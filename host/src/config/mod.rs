@@ -11,6 +11,7 @@ mod file;
 mod found;
 mod grants;
 mod layers;
+mod refuse;
 #[cfg(test)]
 mod tests;
 mod traces;
