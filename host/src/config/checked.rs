@@ -14,6 +14,7 @@ use super::file::{
     Runtime, Server, Source, Tls, Traces,
 };
 use super::found::Lookup;
+use super::refuse::{at_least, at_most, incomplete, value};
 use super::{grants, operators, traces};
 
 /// The whole configuration.
@@ -249,30 +250,6 @@ fn sources(
 pub(super) fn data_dir(layer: &Layer, base: &Path) -> Result<PathBuf, ConfigError> {
     let path = layer.server.data_dir.as_ref().ok_or_else(|| incomplete("server"))?;
     Ok(base.join(path))
-}
-
-pub(super) fn incomplete(section: &str) -> ConfigError {
-    value(section, "a key is missing in the built-in defaults")
-}
-
-pub(super) fn value(key: impl Into<String>, message: impl Into<String>) -> ConfigError {
-    ConfigError::Value { key: key.into(), message: message.into() }
-}
-
-pub(super) fn at_least(key: &str, have: u64, least: u64) -> Result<(), ConfigError> {
-    if have >= least {
-        Ok(())
-    } else {
-        Err(value(key, format!("is {have}, must be at least {least}")))
-    }
-}
-
-pub(super) fn at_most(key: &str, have: u64, most: u64) -> Result<(), ConfigError> {
-    if have <= most {
-        Ok(())
-    } else {
-        Err(value(key, format!("is {have}, must be at most {most}")))
-    }
 }
 
 fn ranges(settings: &Settings) -> Result<(), ConfigError> {

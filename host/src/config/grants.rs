@@ -13,9 +13,9 @@ use hookbox_core::grants::{AddressSet, Origin, Want};
 use url::Host;
 
 use super::ConfigError;
-use super::checked::value;
 use super::file::{Http, Plugin, Secret};
 use super::found::Lookup;
+use super::refuse::value;
 use crate::telemetry::{Redactor, VALUE_BYTES_MIN, is_harmful};
 
 /// Keys of settings and secrets of one plugin, each key's bytes, and those of a

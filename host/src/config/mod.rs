@@ -12,6 +12,7 @@ mod found;
 mod grants;
 mod layers;
 mod operators;
+mod refuse;
 mod sending;
 #[cfg(test)]
 mod tests;

@@ -6,9 +6,9 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
 use super::ConfigError;
-use super::checked::{at_least, at_most, incomplete, value};
 use super::file::{Traces, TracesLayer};
 use super::found::Lookup;
+use super::refuse::{at_least, at_most, incomplete, value};
 
 /// Header fields with their values, marked as sensitive: none is ever shown.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -149,3 +149,50 @@ async fn https_without_certificates_is_refused_at_the_start() {
     let refused = Traces::start(&settings, Handle::current(), None).expect_err("no certificates");
     assert!(refused.to_string().contains("SSL_CERT_FILE"), "{refused}");
 }
+
+/// Takes one request over TLS and answers it; what came.
+async fn take_one(listener: tokio::net::TcpListener, tls: tokio_rustls::TlsAcceptor) -> Vec<u8> {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let (stream, _) = listener.accept().await.expect("a connection");
+    let mut stream = tls.accept(stream).await.expect("TLS");
+    let mut got = Vec::new();
+    while !got.windows(7).any(|window| window == b"receive") {
+        assert_ne!(stream.read_buf(&mut got).await.expect("a request"), 0, "{got:?}");
+    }
+    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    stream.write_all(answer).await.expect("an answer");
+    stream.shutdown().await.expect("an end");
+    got
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn spans_go_by_https_to_a_collector_that_is_trusted() {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der());
+    let server = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key.expect("a key"))
+        .expect("a server");
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(made.cert.der().clone()).expect("a root");
+    let client = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let taking = tokio::spawn(take_one(listener, Arc::new(server).into()));
+
+    let mut settings = settings(&format!("https://localhost:{port}/v1/traces"), 1.0);
+    settings.timeout_ms = 20_000;
+    let tls = Some(TlsConnector::from(Arc::new(client)));
+    let traces = Traces::start(&settings, Handle::current(), tls).expect("traces");
+    drop(traces.received(&Arrival::now(&HeaderMap::new()), "main", "add_video"));
+    let got = taking.await.expect("a request");
+    assert!(got.starts_with(b"POST /v1/traces HTTP/1.1\r\n"), "{got:?}");
+    traces.end().await;
+}
