@@ -110,11 +110,6 @@ fn default_of(key: &str) -> i64 {
 fn takes(configuration: &str, variables: &[(String, String)]) {
     let site = tempfile::tempdir().expect("a folder");
     let mut text = configuration.to_owned();
-    // A program that has no admin listener has no such settings.
-    if !defaults().contains("\nadmin = ") {
-        let others = text.lines().filter(|line| !line.trim_start().starts_with("admin"));
-        text = others.collect::<Vec<_>>().join("\n");
-    }
     let files = secret_files(configuration);
     assert!(!files.is_empty(), "a configuration without secrets shows nothing");
     for (number, file) in files.iter().enumerate() {

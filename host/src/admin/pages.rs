@@ -73,7 +73,8 @@ async fn log_in(
     let token = token.ok_or_else(|| Problem::invalid("the form has no field `token`"))?;
     let actor = match access.token(&token, peer) {
         Ok(actor) => actor,
-        Err(Denied::Unknown) if by_form => return Ok(to("/login?failed")),
+        Err(Denied::Unknown) if by_form => return Ok(to("/login?error=wrong-token")),
+        Err(_) if by_form => return Ok(to("/login?error=too-many")),
         Err(Denied::Unknown) => return Err(Problem::unauthorized("the token is wrong")),
         Err(denied) => return Err(denied.into()),
     };

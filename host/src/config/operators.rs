@@ -15,9 +15,9 @@ use serde::de::{self, Deserializer, Visitor};
 use url::Host;
 
 use super::ConfigError;
-use super::checked::value;
 use super::file::{Secret, Server};
 use super::found::Lookup;
+use super::refuse::value;
 
 /// Bytes of a token at least. A shorter one can be guessed.
 const TOKEN_BYTES_MIN: usize = 16;

@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use super::ConfigError;
-use super::checked::value;
 use super::file::Layer;
 use super::found::Lookup;
+use super::refuse::value;
 
 /// A way to send webhooks to the server of a configuration.
 pub struct Sending {

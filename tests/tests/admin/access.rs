@@ -69,7 +69,7 @@ fn a_session_lasts_until_it_is_closed() {
     let wrong = operator.ask("POST", "/login", &[], "token=wrong");
     is_problem(&wrong, 401, "unauthorized");
     let wrong = operator.ask("POST", "/login", &[("accept", "text/html")], "token=wrong");
-    assert_eq!((wrong.status, wrong.header("location")), (303, Some("/login?failed")));
+    assert_eq!((wrong.status, wrong.header("location")), (303, Some("/login?error=wrong-token")));
     assert_eq!(wrong.header("set-cookie"), None);
 
     let right = operator.ask("POST", "/login", &[], &format!("token={TOKEN}"));

@@ -14,23 +14,10 @@ mod browser;
 mod pictures;
 
 use hookbox_core::ids::Digest;
-use hookbox_tests::{Server, Site, body, probe, sample, text};
+use hookbox_tests::{Server, Site, body, probe, sample};
 use serde_json::json;
 
 use crate::browser::Browser;
-
-/// Where the dashboard of a server is.
-trait Admin {
-    /// `http://127.0.0.1:<port>`
-    fn admin(&self) -> String;
-}
-
-impl Admin for Server {
-    fn admin(&self) -> String {
-        let line = self.wait(|line| text(line, "message") == "listening for operators");
-        text(&line, "address").to_owned()
-    }
-}
 
 /// A server with the plugin `probe`, and a browser that shows it live.
 async fn shown(more: &str) -> (Site, Server, Browser) {

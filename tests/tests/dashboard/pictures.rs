@@ -7,7 +7,6 @@ use std::path::Path;
 
 use hookbox_tests::{Site, body, plugin, probe, sample};
 
-use crate::Admin as _;
 use crate::browser::Browser;
 
 /// A picture is no larger: it is in the repository.
