@@ -178,10 +178,15 @@ fn output(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
+/// How the server is built. As a part of the whole, so that its dependencies have
+/// the features that they have for the tests of all packages: else wasmtime would
+/// be compiled twice.
+const SERVER: [&str; 5] = ["build", "--quiet", "--workspace", "--bin", "hookbox"];
+
 /// Builds the server with faults on purpose, for tests, and says where it is.
 /// In the same target folder, so that nothing but hookbox itself is built twice.
 fn build_faulty_server() -> Result<PathBuf> {
-    run(cargo().args(["build", "--quiet", "--package", "hookbox", "--features", "faults"]))?;
+    run(cargo().args(SERVER).args(["--features", "hookbox/faults"]))?;
     let folder = target().join("faulty");
     std::fs::create_dir_all(&folder)?;
     let program = folder.join("hookbox");
@@ -193,6 +198,6 @@ fn build_faulty_server() -> Result<PathBuf> {
 
 /// Builds the server and says where it is.
 fn build_server() -> Result<PathBuf> {
-    run(cargo().args(["build", "--quiet", "--package", "hookbox"]))?;
+    run(cargo().args(SERVER))?;
     Ok(target().join("debug/hookbox"))
 }

@@ -167,7 +167,7 @@ fn what_is_no_request_is_a_problem_that_names_what_is_wrong() {
         ("{", &json, 400, "invalid"),
         (r#"{"all":true,"more":1}"#, &json, 400, "invalid"),
         (r#"{"all":true}"#, &[], 415, "invalid"),
-        (&format!("{:70000}", "{}"), &json, 413, "too-large"),
+        (&" ".repeat(70_000), &json, 413, "too-large"),
     ] {
         is_problem(&operator.ask("POST", "/api/v1/dead/redrive", headers, body), status, code);
     }
