@@ -114,7 +114,7 @@ fn takes(configuration: &str, variables: &[(String, String)]) {
     assert!(!files.is_empty(), "a configuration without secrets shows nothing");
     for (number, file) in files.iter().enumerate() {
         let here = site.path().join(format!("secret-{number}"));
-        fs::write(&here, format!("a long enough secret, number {number}\n")).expect("a secret");
+        fs::write(&here, format!("a-secret-that-is-long-enough-{number}\n")).expect("a secret");
         text = text.replace(file, here.to_str().expect("a path"));
     }
     let file = site.path().join("hookbox.toml");

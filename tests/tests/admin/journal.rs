@@ -78,7 +78,7 @@ fn dead_letters_are_owed_again_or_given_up() {
     server.wait_live("probe", &probe(1));
     let operator = Operator::of(&server);
     for n in 0..3 {
-        let trap = format!(r#","probe":"trap","n":{n}"#);
+        let trap = format!(r#","probe":"panic","n":{n}"#);
         let event = server.post(body("sd_encoded", &trap)).event();
         server.wait_done(&event, "probe");
     }

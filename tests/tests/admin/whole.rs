@@ -112,7 +112,7 @@ fn what_operators_do_is_noted_with_their_name() {
     server.wait_done(&event, "probe");
     let path = format!("/api/v1/events/{event}/replay");
     assert_eq!(operator.post(&path, r#"{"plugin":"probe"}"#).status, 200);
-    site.done(&["replay", &event, "--plugin", "probe"]);
+    site.done(&["events", "replay", &event, "--to", "probe"]);
     let changes = operator.get("/api/v1/changes?kind=replayed");
     let actors: Vec<&Value> = items(&changes).iter().map(|change| &change["actor"]).collect();
     assert_eq!(actors, ["local", "ops"]);

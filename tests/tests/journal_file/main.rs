@@ -207,7 +207,9 @@ fn looks_as_it_was_left(site: &Site, version: u32) {
     assert!(!text(&replayed, "document").contains("secret"), "{replayed}");
     if version >= WITH_STATE {
         assert_eq!(site.done(&["kv", "get", "keeper", "n"]), "1\n");
-        let sent = &site.shown(&event(site, "kept"))["attempts"][0]["calls"];
+        let shown = site.done(&["events", "show", &event(site, "kept"), "--json", "--reveal"]);
+        let shown: Value = serde_json::from_str(&shown).expect("JSON");
+        let sent = &shown["attempts"][0]["calls"];
         assert_eq!(text(&sent[0], "url"), "https://chat.example/hook", "{sent}");
         assert_eq!(sent[1]["response"]["kept"]["base64"], "/wA=", "{sent}");
     }

@@ -45,6 +45,7 @@ export function open(root, { query, signal }) {
     signal,
   });
   root.append(heading('Refusals'), chosen.root, el('section', { class: 'card' }, refusals.root));
-  on(['refused', 'resync'], soon(500, () => refusals.renew(), signal), signal);
+  // The journal takes notes of refusals once a second.
+  on(['refused', 'resync'], soon(1500, () => refusals.renew(), signal), signal);
   refusals.reload();
 }
