@@ -12,6 +12,7 @@ use super::paint::{self, in_style};
 use super::show::{line, lines, milliseconds, time};
 use crate::admin::client::{ClientError, Stream};
 use crate::admin::sse::ServerEvent;
+use crate::store::records::RequestError;
 
 /// Between two tries to reach a server that is gone.
 const RETRY: Duration = Duration::from_millis(500);
@@ -102,13 +103,18 @@ fn again(server: &Running, path: &str) -> anyhow::Result<Stream> {
     loop {
         match server.wait(server.client.stream(path)) {
             Ok(stream) => return Ok(stream),
-            // Nobody yet, or one that is ending.
-            Err(error) if error.is::<ClientError>() => {
-                server.runtime.block_on(tokio::time::sleep(RETRY));
+            // Nobody yet, or one that is starting or ending.
+            Err(error) if error.is::<ClientError>() || is_unavailable(&error) => {
+                server.runtime.block_on(async { tokio::time::sleep(RETRY).await });
             }
             Err(error) => return Err(error),
         }
     }
+}
+
+fn is_unavailable(error: &anyhow::Error) -> bool {
+    let request = error.downcast_ref::<RequestError>();
+    request.is_some_and(|error| error.code == RequestError::UNAVAILABLE)
 }
 
 /// Whether it was a notice.

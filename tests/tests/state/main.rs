@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hookbox_tests::{Server, Site, body, plugin, text};
 use rustix::process::Signal;
+use serde_json::Value;
 
 /// A site in which the plugin `caller` may keep state.
 fn site(more: &str) -> Site {
@@ -174,7 +175,9 @@ fn each_limit_says_what_it_is_and_how_to_change_it() {
         assert!(said.contains(&format!("{message:?}")), "{said}");
         // It is in the record of the attempt too.
         site.wait_listed(&["events", "list", "--state", "running"], 0);
-        let log = site.shown(&event)["attempts"][0]["log"].as_str().expect("a log").to_owned();
+        let shown = site.done(&["events", "show", &event, "--json", "--reveal"]);
+        let shown: Value = serde_json::from_str(&shown).expect("JSON");
+        let log = text(&shown["attempts"][0], "log");
         assert!(log.contains(&format!("WARN keyvalue: {message}")), "{log}");
     }
     server.end();

@@ -45,7 +45,10 @@ export function open(root, { query, signal }) {
     signal,
   });
   root.append(heading('Refusals'), chosen.root, el('section', { class: 'card' }, refusals.root));
-  // The journal takes notes of refusals once a second.
-  on(['refused', 'resync'], soon(1500, () => refusals.renew(), signal), signal);
+  // The journal takes notes of refusals once a second, so that one from just now
+  // may not be there yet.
+  const later = soon(1500, () => refusals.renew(), signal);
+  on(['refused', 'resync'], later, signal);
   refusals.reload();
+  later();
 }

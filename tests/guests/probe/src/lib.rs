@@ -62,6 +62,10 @@ impl Plugin for Probe {
                 println!("{}", "x".repeat(100_000));
                 Ok(())
             }
+            Some("tell") => {
+                println!("{}", event.document);
+                Err(Failure::Reject(event.document))
+            }
             Some("environment") => {
                 println!(
                     "variables={} arguments={} root={:?} clock={}",
