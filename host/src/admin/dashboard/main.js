@@ -109,6 +109,12 @@ function key(press) {
   else document.getElementById('search')?.focus();
 }
 
+// Where no token is asked for, the log-in page leads back here.
+async function showLogOut() {
+  const answer = await fetch('/login', { redirect: 'manual' }).catch(() => null);
+  document.getElementById('logout').hidden = !answer?.ok;
+}
+
 async function begin() {
   document.getElementById('skip').addEventListener('click', (click) => {
     click.preventDefault();
@@ -118,6 +124,7 @@ async function begin() {
   known.addEventListener('status', drawHeader);
   on('connection', drawConnection, forever);
   setInterval(renewTimes, 1_000);
+  showLogOut();
   try {
     await startKnown(forever);
   } catch (error) {
