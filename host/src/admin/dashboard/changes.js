@@ -6,16 +6,19 @@ import * as explain from './explain.js';
 import { filters, pick, pluginNames } from './filters.js';
 import * as format from './format.js';
 import { list, row } from './list.js';
-import { changeBadge, emptyNote, eventHref, heading, link, pluginHref, shortId } from './pieces.js';
+import { changeBadge, digest, emptyNote, eventHref, heading, link, pluginHref, shortId } from './pieces.js';
 import { on } from './stream.js';
 
 const COLUMNS = [['When'], ['What'], ['Plugin'], ['In words', 'wide'], ['About'], ['By']];
 const PAGE = 50;
 // Changes whose subject is an event, not a delivery.
 const OF_EVENTS = ['revealed', 'replayed'];
+// Of a plugin's file: known by its beginning, as in logs.
+const DIGEST = /^[0-9a-f]{64}$/;
 
 function subject(item) {
   if (!item.subject) return '';
+  if (DIGEST.test(item.subject)) return digest(item.subject);
   const short = shortId(item.subject);
   return OF_EVENTS.includes(item.kind) ? el('a', { href: eventHref(item.subject) }, short) : short;
 }

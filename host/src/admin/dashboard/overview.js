@@ -15,9 +15,15 @@ const FLOW = [
   { name: 'refused', label: 'Refused', tone: 'wait', about: 'Requests that were turned away', href: '#/refusals' },
   { name: 'handled', label: 'Handled', tone: 'good', about: 'Calls of plugins that handled their event' },
   { name: 'failed', label: 'Failed', tone: 'bad', about: 'Calls of plugins that did not; most are tried again' },
-  { name: 'pending', label: 'Pending', tone: 'violet', about: 'Deliveries that plugins are still owed', gauge: true, href: '#/events?state=pending' },
+  { name: 'pending', label: 'Owed', tone: 'violet', about: 'Deliveries that plugins are still owed', gauge: true, href: '#/plugins' },
 ];
 const LEVELS = ['error', 'warn', 'info', 'debug', 'trace'];
+
+// The steps count refused requests by themselves; the totals have them in `received`.
+function counts(name) {
+  const { [name]: steps, refused } = known.series;
+  return name === 'received' ? steps.map((count, i) => count + refused[i]) : steps;
+}
 
 function tile({ name, label, tone, about, gauge, href }) {
   const big = el('span', { class: 'big', data: { testid: `now-${name}` } }, '0');
@@ -33,7 +39,7 @@ function tile({ name, label, tone, about, gauge, href }) {
     if (gauge) put(total, `${format.number(totals.dead)} given up`);
     else put(total, `${format.number(totals[name])} in all`);
   }
-  const series = () => shape.draw(known.series, known.series[name]);
+  const series = () => shape.draw(known.series, counts(name));
   return { root, status, series };
 }
 

@@ -104,9 +104,11 @@ export function mono(text, props) {
   return el('div', {}, pre, more);
 }
 
-// An error, with the functions of a trap on lines of their own, innermost first.
+// An error, with the functions of a trap on lines of their own, innermost first. What
+// stands before a name does not break off from it.
 export function errorText(text) {
-  return text.startsWith('wasm trap') ? text.replace(', in ', '\n  in ').replaceAll(' < ', '\n   < ') : text;
+  if (!text.startsWith('wasm trap')) return text;
+  return text.replace(', in ', '\n\u00a0\u00a0in\u00a0').replaceAll(' < ', '\n\u00a0\u00a0\u00a0<\u00a0');
 }
 
 // A choice in a filter.

@@ -20,16 +20,26 @@ function items(texts, none) {
   return texts.length === 0 ? el('span', { class: 'muted' }, none) : el('ul', { class: 'plain' }, texts.map((t) => el('li', {}, el('code', {}, t))));
 }
 
+// What is known of a plugin only from code that was live.
+function unknown(plugin) {
+  return plugin.digest === null && plugin.version === null && plugin.state !== 'gone';
+}
+
 function code(plugin) {
   return section('Code', {}, facts([
     ['SHA-256', digest(plugin.digest, true)],
     ['Generation', plugin.generation === null ? '–' : format.number(plugin.generation)],
     ['Live since', format.time(plugin.live_since_ms)],
     ['Says it is', [plugin.title, plugin.version].filter(Boolean).join(' ') || '–'],
-    ['Events', plugin.events.join(', ') || 'all'],
+    ['Events', plugin.events.join(', ') || (unknown(plugin) ? '–' : 'all')],
     ['Sources', plugin.sources.join(', ') || 'all'],
     plugin.verdict?.accepted ? ['File', ['accepted ', format.time(plugin.verdict.at_ms)]] : null,
   ]));
+}
+
+// Whether the reason of its state is said by another part of the page.
+function said({ reason, breaker_until_ms, verdict: last }) {
+  return breaker_until_ms !== null || last?.message === reason;
 }
 
 function verdict({ verdict: said }) {
@@ -49,7 +59,7 @@ function grants(plugin) {
   const missing = plugin.wants.filter((want) => !plugin.granted.includes(want));
   return section('Grants', {}, facts([
     ['Granted', items(plugin.granted, 'nothing beyond logs, time and random numbers')],
-    ['It wants', items(plugin.wants, 'nothing')],
+    ['It wants', items(plugin.wants, unknown(plugin) ? 'not known: its code is not live' : 'nothing')],
     missing.length > 0 && plugin.state !== 'live' ? ['Missing', items(missing, '')] : null,
   ]));
 }
@@ -135,9 +145,9 @@ export function open(root, { subject, signal }) {
       el('span', { class: 'grow' }), pauseButton(plugin), plugin.state === 'gone' ? forget(plugin) : null);
     title.replaceChildren(...head.childNodes);
     put(top,
-      plugin.reason ? el('p', { class: 'message' }, plugin.reason) : null,
+      plugin.reason && !said(plugin) ? el('p', { class: 'message' }, plugin.reason) : null,
       plugin.paused_at_ms !== null ? el('p', { class: 'message' }, 'Paused by an operator ', format.time(plugin.paused_at_ms), '. Its events are kept for it.') : null,
-      plugin.breaker_until_ms !== null ? el('p', { class: 'message' }, 'Its breaker is open; the next trial call is ', format.time(plugin.breaker_until_ms), '.') : null,
+      plugin.breaker_until_ms !== null ? el('p', { class: 'message' }, 'It failed too often in a row: its breaker is open. The next trial call is ', format.time(plugin.breaker_until_ms), '.') : null,
       verdict(plugin),
       el('div', { class: 'cards' }, el('div', {}, code(plugin), grants(plugin)), calls(plugin)));
   }
