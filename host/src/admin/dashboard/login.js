@@ -2,7 +2,7 @@
 
 const MESSAGES = {
   'wrong-token': 'This token is not known. Check that it was copied whole.',
-  'too-many': 'Too many wrong tokens. Wait a minute, then try again.',
+  'too-many': 'Too many wrong tokens. Wait a moment, then try again.',
 };
 
 const error = new URLSearchParams(location.search).get('error');
