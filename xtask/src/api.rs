@@ -28,8 +28,8 @@ secrets = [{ name = "check", value = "your_secret_key" }]
 "#;
 
 /// Requests for each operation, and seconds in all.
-const EXAMPLES: &str = "40";
-const SECONDS_MAX: &str = "240";
+const EXAMPLES: &str = "20";
+const SECONDS_MAX: &str = "90";
 
 /// Checks it.
 pub(crate) fn check() -> Result<()> {
