@@ -82,7 +82,7 @@ function drawHeader() {
   put(document.getElementById('version'), status.version);
   put(document.getElementById('parts'), status.parts.map((item) => el('li', {
     class: item.good ? 'good' : 'bad', title: item.good ? (PARTS[item.name] ?? `${item.name} works`) : item.error,
-  }, item.good ? item.name : `${item.name} fails`)));
+  }, item.good ? item.name : `${item.name} failing`)));
   const count = document.getElementById('dead-count');
   count.hidden = status.dead === 0;
   put(count, number(status.dead));

@@ -36,7 +36,7 @@ function tile({ name, label, tone, about, gauge, href }) {
   function status() {
     const { totals } = known.status.stats;
     put(big, gauge ? format.number(known.status.owed) : format.rate(known.rates[name]));
-    if (gauge) put(total, `${format.number(totals.dead)} given up`);
+    if (gauge) put(total, format.plural(known.status.dead, 'dead letter'));
     else put(total, `${format.number(totals[name])} in all`);
   }
   const series = () => shape.draw(known.series, counts(name));
