@@ -1,11 +1,12 @@
-// Small plots of a number over the last half hour, with what they show in words.
+// Small plots of a number over the last half hour, or less while the server is younger, with what
+// they show in words.
 
 import { el, put, svg } from './dom.js';
 import { clock, number, rate, span } from './format.js';
 
 const WIDTH = 300;
 const HEIGHT = 48;
-const WINDOW_MS = 30 * 60 * 1_000;
+const WINDOWS_MS = [2, 5, 15, 30].map((minutes) => minutes * 60 * 1_000);
 
 // `gauge`: values are levels at the end of each step; else counts within it, shown
 // per second.
@@ -32,7 +33,8 @@ export function plot({ label, tone, gauge }) {
     // The last step is not over: its count would look like a fall.
     const whole = gauge || values.length < 2 ? values : values.slice(0, -1);
     const end_ms = series.end_ms - (whole.length < values.length ? series.step_ms : 0);
-    const slots = Math.max(whole.length, Math.round(WINDOW_MS / series.step_ms));
+    const windows = WINDOWS_MS.map((window_ms) => Math.round(window_ms / series.step_ms));
+    const slots = windows.find((window) => window >= whole.length) ?? whole.length;
     const scaled = whole.map((value) => (gauge ? value : value / step_s));
     const most = Math.max(0, ...scaled);
     const room = most > 0 ? most * 1.08 : 1;
