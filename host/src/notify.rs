@@ -11,7 +11,7 @@
 use std::time::Duration;
 
 use sd_notify::NotifyState;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 use tokio::task;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::{debug, error, info};
@@ -98,12 +98,23 @@ fn ready(status: &str) -> String {
     format!("{}\n{}", NotifyState::Ready, NotifyState::Status(status))
 }
 
+/// One message at a time: where nobody reads them, one thread waits, and not one
+/// more for each message.
+static TELLING: Semaphore = Semaphore::const_new(1);
+
 /// Sends a message, from a thread that may wait.
 async fn tell(message: String) {
     if std::env::var_os("NOTIFY_SOCKET").is_none() {
         return;
     }
-    let sending = task::spawn_blocking(move || sd_notify::notify(&[NotifyState::Custom(&message)]));
+    let sending = async {
+        let permit = TELLING.acquire().await;
+        let send = move || {
+            let _permit = permit;
+            sd_notify::notify(&[NotifyState::Custom(&message)])
+        };
+        task::spawn_blocking(send).await
+    };
     match timeout(TELL_MAX, sending).await {
         Ok(Ok(Ok(()))) => {}
         Ok(Ok(Err(error))) => debug!(%error, "the service manager cannot be told"),

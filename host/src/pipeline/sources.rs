@@ -35,7 +35,9 @@ impl Sources {
 
     /// All metrics, in the text format of Prometheus.
     pub(super) fn metrics(&self, lanes: &[LaneStatus], good: bool, journal_bytes: u64) -> String {
-        witness::exposition(&self.witness.metrics, lanes, good, journal_bytes)
+        let verdicts = self.reloader.verdicts();
+        let refused = verdicts.values().filter(|verdict| verdict.refused.is_some()).count();
+        witness::exposition(&self.witness.metrics, lanes, good, journal_bytes, refused as u64)
     }
 
     /// What happens, as it happens.

@@ -10,7 +10,7 @@ use hookbox_core::outcome::Outcome;
 use crate::plugin::registry::Plugin;
 use crate::store::{Attempt, Claim, LaneStatus};
 use crate::telemetry::live::{Live, Notice};
-use crate::telemetry::metrics::{CallEnded, JournalGauges, LaneGauges, Metrics};
+use crate::telemetry::metrics::{CallEnded, LaneGauges, Metrics, ServerGauges};
 use crate::telemetry::traces::Traces;
 use crate::telemetry::{shown, unix_ms};
 
@@ -64,12 +64,14 @@ impl Witness {
 
 /// All figures as text for Prometheus.
 ///
-/// `journal_bytes`: of its file.
+/// `journal_bytes`: of its file. `files_refused`: plugin files that are there, and
+/// refused.
 pub fn exposition(
     metrics: &Metrics,
     lanes: &[LaneStatus],
     journal_good: bool,
     journal_bytes: u64,
+    files_refused: u64,
 ) -> String {
     let lanes: Vec<LaneGauges<'_>> = lanes
         .iter()
@@ -83,7 +85,7 @@ pub fn exposition(
             breaker_open: lane.breaker_until_ms.is_some(),
         })
         .collect();
-    metrics.encode(&lanes, JournalGauges { good: journal_good, bytes: journal_bytes })
+    metrics.encode(&lanes, ServerGauges { good: journal_good, bytes: journal_bytes, files_refused })
 }
 
 /// What those who look on are told of a call. Reason and log lines are without

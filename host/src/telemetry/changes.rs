@@ -265,7 +265,8 @@ mod tests {
         assert_eq!(text.as_deref(), Some("refused (invalid): no component"));
         assert_eq!(noting.try_recv().expect("the first").what.text(), "in force: sources");
         assert_eq!(noting.try_recv().expect("the second").what, refused("no component".to_owned()));
-        let journal = super::super::metrics::JournalGauges { good: true, bytes: 0 };
+        let journal =
+            super::super::metrics::ServerGauges { good: true, bytes: 0, files_refused: 0 };
         let text = metrics.encode(&[], journal);
         assert!(text.contains("hookbox_reloads_total{outcome=\"refused\"} 1"), "{text}");
     }

@@ -108,7 +108,7 @@ async fn every_answer_is_counted_and_told_without_body_and_secret() {
     let totals = setting.witness.metrics.stats().totals;
     assert_eq!((totals.received, totals.accepted, totals.duplicate, totals.refused), (6, 2, 1, 3));
     assert_eq!(totals.dead, 1);
-    let text = exposition(&setting.witness.metrics, &[], true, 0);
+    let text = exposition(&setting.witness.metrics, &[], true, 0, 0);
     for (labels, count) in [
         (r#"source="main",answer="accepted""#, 2),
         (r#"source="main",answer="duplicate""#, 1),

@@ -81,7 +81,7 @@ fn what_plugins_are_owed_is_shown_as_it_is_now() {
         paused_at_ms: Some(1),
         breaker_until_ms: None,
     };
-    let text = exposition(&Metrics::new(), &[lane], false, 9);
+    let text = exposition(&Metrics::new(), &[lane], false, 9, 2);
     for line in [
         "hookbox_queue_depth{plugin=\"audit\"} 3",
         "hookbox_queue_oldest_age_seconds{plugin=\"audit\"} 0.0",

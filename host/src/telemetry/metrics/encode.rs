@@ -43,13 +43,15 @@ pub struct LaneGauges<'a> {
     pub breaker_open: bool,
 }
 
-/// The journal, as it is now.
+/// The server, as it is now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct JournalGauges {
-    /// Whether it can be written.
+pub struct ServerGauges {
+    /// Whether the journal can be written.
     pub good: bool,
     /// Bytes of its file.
     pub bytes: u64,
+    /// Plugin files that are there, and refused.
+    pub files_refused: u64,
 }
 
 /// A label's name and value.
@@ -68,7 +70,7 @@ struct Exposition {
     reloads: Vec<Sample<u64>>,
     plugins: Vec<(Vec<Label>, Counts)>,
     lanes: Vec<Sample<Gauges>>,
-    journal: JournalGauges,
+    server: ServerGauges,
     process: Process,
     started_s: f64,
 }
@@ -89,16 +91,16 @@ type Part = fn(&Gauges) -> u64;
 
 impl Metrics {
     /// All figures as text.
-    pub fn encode(&self, lanes: &[LaneGauges<'_>], journal: JournalGauges) -> String {
+    pub fn encode(&self, lanes: &[LaneGauges<'_>], server: ServerGauges) -> String {
         let mut registry = Registry::default();
-        registry.register_collector(Box::new(self.exposition(lanes, journal)));
+        registry.register_collector(Box::new(self.exposition(lanes, server)));
         let mut text = String::new();
         // Writing to a text does not fail.
         let _written = encode(&mut text, &registry);
         text
     }
 
-    fn exposition(&self, lanes: &[LaneGauges<'_>], journal: JournalGauges) -> Exposition {
+    fn exposition(&self, lanes: &[LaneGauges<'_>], server: ServerGauges) -> Exposition {
         let lanes = self.gauges(lanes);
         let plugins = self.plugins().counts();
         let reloads = *locked(&self.reloads);
@@ -124,7 +126,7 @@ impl Metrics {
                 .map(|(name, counts)| (vec![("plugin", name)], counts))
                 .collect(),
             lanes,
-            journal,
+            server,
             process,
             started_s: self.started_unix_ms as f64 / 1e3,
         }
@@ -187,9 +189,11 @@ impl Exposition {
             "Plugin files that were made live, refused, or deleted.",
             self.reloads.iter().map(|(labels, count)| (labels, *count)),
         )?;
-        let good = u64::from(self.journal.good);
+        let good = u64::from(self.server.good);
         text.gauge("hookbox_journal_good", "1: the journal can be written.", good)?;
-        text.gauge("hookbox_journal_bytes", "Bytes of the journal's file.", self.journal.bytes)
+        text.gauge("hookbox_journal_bytes", "Bytes of the journal's file.", self.server.bytes)?;
+        let refused = self.server.files_refused;
+        text.gauge("hookbox_plugin_files_refused", "Plugin files that are refused now.", refused)
     }
 
     fn plugins(&self, text: &mut Text<'_>) -> fmt::Result {

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use hookbox_core::effects::OutboundCall;
 use hookbox_core::ids::{EventId, PluginName};
 
-pub use self::encode::{CONTENT_TYPE, JournalGauges, LaneGauges};
+pub use self::encode::{CONTENT_TYPE, LaneGauges, ServerGauges};
 use self::intake::Intake;
 use self::plugins::Places;
 use super::stats::{PluginStats, Stats};

@@ -10,7 +10,7 @@ use hookbox_core::effects::CalledBody;
 use super::*;
 
 const MS: Duration = Duration::from_millis(1);
-const JOURNAL: JournalGauges = JournalGauges { good: true, bytes: 4_096 };
+const JOURNAL: ServerGauges = ServerGauges { good: true, bytes: 4_096, files_refused: 1 };
 
 fn name(name: &str) -> PluginName {
     name.parse().expect("a name")
