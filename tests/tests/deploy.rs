@@ -19,7 +19,7 @@ use serde_json::Value;
 use yaml_rust2::{Yaml, YamlLoader};
 
 /// The names that `/metrics` has.
-const METRICS: [&str; 22] = [
+const METRICS: [&str; 23] = [
     "hookbox_accept_duration_seconds",
     "hookbox_breaker_open",
     "hookbox_build_info",
