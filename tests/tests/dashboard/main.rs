@@ -261,3 +261,26 @@ async fn what_the_policy_forbids_is_complained_of() {
     assert!(format!("{complaints:?}").contains("Content Security Policy"), "{complaints:?}");
     browser.content().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_a_token_logs_in_and_out_again() {
+    const TOKEN: &str = "a-token-for-the-browser";
+    let site = Site::new(&format!(
+        "[server]\nadmin_tokens = [{{ name = \"ops\", value = \"{TOKEN}\" }}]\n"
+    ));
+    let server = site.serve();
+    let browser = Browser::open().await;
+    browser.load(&server.admin()).await;
+    browser.see("label", "Access token").await;
+    browser.click("#token").await;
+    browser.type_keys("not-the-right-token").await;
+    browser.click("form button").await;
+    browser.see("[data-testid=login-error]", "not known").await;
+    browser.click("#token").await;
+    browser.type_keys(TOKEN).await;
+    browser.click("form button").await;
+    browser.see("#live[data-state=live]", "Live").await;
+    browser.click("[data-testid=logout]").await;
+    browser.see("label", "Access token").await;
+    browser.content().await;
+}
