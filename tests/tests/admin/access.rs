@@ -49,6 +49,10 @@ fn who_has_no_token_sees_nothing_and_another_sites_page_reaches_nothing() {
             403 => is_problem(&reply, 403, "forbidden"),
             _ => {}
         }
+        if (path, status) == ("/metrics", 200) {
+            let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            assert_eq!(reply.header("content-type"), Some(media_type));
+        }
         assert_eq!(reply.header("cache-control"), Some("no-store"));
         assert_eq!(reply.header("x-content-type-options"), Some("nosniff"));
     }

@@ -15,6 +15,7 @@ use crate::admin::perform::{self, Deed};
 use crate::admin::problem::Problem;
 use crate::admin::views::StatusView;
 use crate::store::records::ChangeKind;
+use crate::telemetry;
 use crate::telemetry::stats::Stats;
 
 /// The server in short.
@@ -86,12 +87,17 @@ pub(super) async fn set_log_level(
     Ok(Json(LogLevel { level }))
 }
 
-/// All metrics, in the text format of Prometheus.
+/// All metrics, in the text format of OpenMetrics, which Prometheus reads.
 #[utoipa::path(
     get,
     path = "/metrics",
     tag = "server",
-    responses((status = 200, description = "Metrics", body = String, content_type = "text/plain"))
+    responses((
+        status = 200,
+        description = "Metrics",
+        body = String,
+        content_type = "application/openmetrics-text"
+    ))
 )]
 pub(super) async fn metrics(
     _: Parameters<Nothing>,
@@ -99,7 +105,7 @@ pub(super) async fn metrics(
 ) -> Result<Response, Problem> {
     let text = app.backend.metrics().await?;
     let mut response = text.into_response();
-    let media_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    let media_type = HeaderValue::from_static(telemetry::metrics::CONTENT_TYPE);
     response.headers_mut().insert(CONTENT_TYPE, media_type);
     Ok(response)
 }
