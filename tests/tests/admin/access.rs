@@ -150,6 +150,11 @@ fn what_is_no_request_is_a_problem_that_names_what_is_wrong() {
     for (path, named) in [
         ("/api/v1/events?sinec_ms=1", "sinec_ms"),
         ("/api/v1/events?since_ms=soon", "since_ms"),
+        ("/api/v1/events?since_ms=9223372036854775808", "since_ms"),
+        ("/api/v1/events?until_ms=9223372036854775808", "until_ms"),
+        ("/api/v1/deliveries?since_ms=9223372036854775808", "since_ms"),
+        ("/api/v1/dead?until_ms=9223372036854775808", "until_ms"),
+        ("/api/v1/refusals?since_ms=18446744073709551615", "since_ms"),
         ("/api/v1/events?state=gone", "gone"),
         ("/api/v1/events?limit=0", "limit"),
         ("/api/v1/events?limit=1001", "limit"),
@@ -165,7 +170,20 @@ fn what_is_no_request_is_a_problem_that_names_what_is_wrong() {
         let detail = reply.json()["detail"].as_str().expect("a detail").to_owned();
         assert!(detail.contains(named), "{path}: {detail}");
     }
+    for path in ["events", "deliveries", "dead", "refusals"] {
+        let latest = format!("/api/v1/{path}?since_ms=0&until_ms=9223372036854775807");
+        assert_eq!(operator.ask("GET", &latest, &[], "").status, 200, "{latest}");
+    }
     let json = [("content-type", "application/json")];
+    for name in ["since_ms", "until_ms"] {
+        for path in ["/api/v1/dead/redrive", "/api/v1/dead/discard"] {
+            let body = |ms: &str| format!("{{\"{name}\":{ms},\"dry_run\":true}}");
+            let reply = operator.ask("POST", path, &json, &body("9223372036854775808"));
+            is_problem(&reply, 400, "invalid");
+            let reply = operator.ask("POST", path, &json, &body("9223372036854775807"));
+            assert_eq!(reply.status, 200, "{path}: {}", reply.body);
+        }
+    }
     for (body, headers, status, code) in [
         ("{}", &json[..], 400, "invalid"),
         ("{", &json, 400, "invalid"),

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::IntoParams;
 
-use super::{ask, limit};
+use super::{ask, limit, time_ms};
 use crate::admin::App;
 use crate::admin::auth::Actor;
 use crate::admin::extract::{Name, Nothing, Parameters};
@@ -33,9 +33,11 @@ pub(super) struct Which {
     #[param(required = false)]
     source: Option<String>,
     /// The event was received then or later.
+    #[serde(default, deserialize_with = "time_ms")]
     #[param(required = false)]
     since_ms: Option<u64>,
     /// The event was received before then.
+    #[serde(default, deserialize_with = "time_ms")]
     #[param(required = false)]
     until_ms: Option<u64>,
     /// Items on a page.

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{ask, limit};
+use super::{ask, limit, time_ms};
 use crate::admin::App;
 use crate::admin::auth::Actor;
 use crate::admin::extract::{Body, Name, Nothing, Parameters};
@@ -36,9 +36,11 @@ pub(super) struct Which {
     #[param(required = false)]
     state: Option<Stands>,
     /// Received then or later.
+    #[serde(default, deserialize_with = "time_ms")]
     #[param(required = false)]
     since_ms: Option<u64>,
     /// Received before then.
+    #[serde(default, deserialize_with = "time_ms")]
     #[param(required = false)]
     until_ms: Option<u64>,
     /// A text that its name, id or body has, upper and lower case alike.
