@@ -153,7 +153,7 @@ pub(super) async fn redrive(
     let filter = selection.filter()?;
     let Selection { dry_run, cursor: after, .. } = selection;
     let operation = Operation::Redrive { filter, dry_run, after };
-    Ok(Json(perform::operate(&*app.backend, &actor, operation).await.map_err(problem)?))
+    Ok(Json(perform::operate(&app.backend, &actor, operation).await.map_err(problem)?))
 }
 
 /// Dead letters are not wanted any more. In steps: where `next` is set, ask
@@ -174,5 +174,5 @@ pub(super) async fn discard(
     let filter = selection.filter()?;
     let Selection { dry_run, cursor: after, .. } = selection;
     let operation = Operation::Discard { filter, dry_run, after };
-    Ok(Json(perform::operate(&*app.backend, &actor, operation).await.map_err(problem)?))
+    Ok(Json(perform::operate(&app.backend, &actor, operation).await.map_err(problem)?))
 }

@@ -89,7 +89,7 @@ pub(super) async fn redrive(
 ) -> Result<Json<Report>, Problem> {
     let filter = Filter { ids: vec![id], ..Filter::default() };
     let operation = Operation::Redrive { filter, dry_run: false, after: None };
-    Ok(Json(perform::operate(&*app.backend, &actor, operation).await?))
+    Ok(Json(perform::operate(&app.backend, &actor, operation).await?))
 }
 
 /// A dead delivery is not wanted any more.
@@ -108,5 +108,5 @@ pub(super) async fn discard(
 ) -> Result<Json<Report>, Problem> {
     let filter = Filter { ids: vec![id], ..Filter::default() };
     let operation = Operation::Discard { filter, dry_run: false, after: None };
-    Ok(Json(perform::operate(&*app.backend, &actor, operation).await?))
+    Ok(Json(perform::operate(&app.backend, &actor, operation).await?))
 }

@@ -153,5 +153,5 @@ pub(super) async fn replay(
     let filter = Filter { ids: vec![id], ..Filter::default() };
     let plugin = replay.plugin;
     let operation = Operation::Replay { filter, plugin, dry_run: false, after: None };
-    Ok(Json(perform::operate(&*app.backend, &actor, operation).await?))
+    Ok(Json(perform::operate(&app.backend, &actor, operation).await?))
 }

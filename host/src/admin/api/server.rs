@@ -5,16 +5,14 @@ use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 use http::header::{CONTENT_TYPE, HeaderValue};
 use serde::{Deserialize, Serialize};
-use tracing::warn;
 use utoipa::ToSchema;
 
 use crate::admin::App;
 use crate::admin::auth::Actor;
 use crate::admin::extract::{Body, Nothing, Parameters};
-use crate::admin::perform::{self, Deed};
+use crate::admin::perform;
 use crate::admin::problem::Problem;
 use crate::admin::views::StatusView;
-use crate::store::records::ChangeKind;
 use crate::telemetry;
 use crate::telemetry::stats::Stats;
 
@@ -77,13 +75,7 @@ pub(super) async fn set_log_level(
     Extension(actor): Extension<Actor>,
     Body(wanted): Body<LogLevel>,
 ) -> Result<Json<LogLevel>, Problem> {
-    app.backend.set_log_level(&wanted.level)?;
-    let level = app.backend.log_level();
-    let text = format!("log lines are filtered by {level:?}");
-    let deed = Deed { kind: ChangeKind::LogLevel, plugin: None, subject: None, text };
-    if let Err(error) = perform::note(&*app.backend, &actor, deed).await {
-        warn!(%error, "what an operator did cannot be noted in the journal");
-    }
+    let level = perform::set_log_level(&app.backend, &actor, wanted.level).await?;
     Ok(Json(LogLevel { level }))
 }
 
