@@ -7,6 +7,11 @@ use crate::{Operator, TOKEN, WITH_TOKEN, bearer, is_problem};
 
 const STATUS: &str = "/api/v1/status";
 
+/// What a browser says of a request that another site's page sends.
+fn framed(dest: &str) -> Vec<(&str, &str)> {
+    vec![("sec-fetch-site", "cross-site"), ("sec-fetch-dest", dest)]
+}
+
 #[test]
 fn who_has_no_token_sees_nothing_and_another_sites_page_reaches_nothing() {
     let site = Site::new(WITH_TOKEN);
@@ -38,6 +43,12 @@ fn who_has_no_token_sees_nothing_and_another_sites_page_reaches_nothing() {
         ("POST", forget, vec![good, ("origin", "https://evil.example")], 403),
         ("POST", forget, vec![good, ("sec-fetch-site", "cross-site")], 403),
         ("POST", "/login", vec![("sec-fetch-site", "cross-site")], 403),
+        ("GET", STATUS, vec![good, ("sec-fetch-site", "same-origin")], 200),
+        ("GET", STATUS, vec![good, ("sec-fetch-site", "cross-site")], 403),
+        ("GET", STATUS, vec![good, ("sec-fetch-site", "same-site")], 403),
+        ("GET", "/login", [vec![("sec-fetch-mode", "no-cors")], framed("image")].concat(), 403),
+        ("GET", "/login", [vec![("sec-fetch-mode", "navigate")], framed("iframe")].concat(), 403),
+        ("GET", "/login", [vec![("sec-fetch-mode", "navigate")], framed("document")].concat(), 200),
     ] {
         let reply = operator.ask(method, path, &headers, "");
         assert_eq!(reply.status, status, "{method} {path} {headers:?}: {}", reply.body);
