@@ -11,11 +11,14 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use hookbox_tests::program;
-use serde_json::Value;
+use hookbox_tests::upstream::Upstream;
+use hookbox_tests::{PATIENCE, Server, Site, body, plugin, program, text};
+use serde_json::{Value, json};
 use yaml_rust2::{Yaml, YamlLoader};
 
 /// The names that `/metrics` has.
@@ -233,6 +236,46 @@ fn metrics(text: &str) -> BTreeSet<String> {
         part.unwrap_or(name).to_owned()
     };
     words.map(base).collect()
+}
+
+/// What `/metrics` of a server says.
+fn scraped(server: &Server) -> String {
+    let url = server.admin();
+    let (_, address) = url.split_once("://").expect("a URL");
+    let mut stream = TcpStream::connect(address).expect("a connection");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    let request = format!("GET /metrics HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).expect("a request");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    answer
+}
+
+#[test]
+fn a_server_has_each_metric_that_is_listed_here() {
+    let upstream = Upstream::fine();
+    let site = Site::new(&format!(
+        "[plugin.caller]\nhttp = [{{ origin = \"{}\", addresses = [\"127.0.0.0/8\"] }}]\n\
+         secrets = [{{ name = \"token\", value = \"hush-hush-hush\" }}]\n",
+        upstream.origin()
+    ));
+    site.install("caller", &plugin("caller"));
+    let server = site.serve();
+    let todo = json!([{ "call": { "url": format!("{}/", upstream.origin()) } }]);
+    let event = server.post(body("steps", &format!(",\"do\":{todo}"))).event();
+    assert_eq!(text(&server.wait_done(&event, "caller"), "message"), "handled");
+    let answer = scraped(&server);
+    let types = answer.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
+    let have: BTreeSet<String> = types
+        .map(|(name, kind)| match kind {
+            "counter" => format!("{name}_total"),
+            "info" => format!("{name}_info"),
+            _ => name.to_owned(),
+        })
+        .collect();
+    let listed: BTreeSet<String> = METRICS.iter().map(|&name| name.to_owned()).collect();
+    assert_eq!(listed.difference(&have).collect::<Vec<_>>(), [""; 0], "{answer}");
 }
 
 fn expressions(value: &Value, found: &mut String) {

@@ -96,7 +96,7 @@ async fn operate(
     request: Request,
 ) -> Result<Json<Report>, Problem> {
     let operation: Operation = body(request).await?;
-    Ok(Json(perform::operate(&*backend, &actor, operation).await?))
+    Ok(Json(perform::operate(&backend, &actor, operation).await?))
 }
 
 async fn body<T: DeserializeOwned>(request: Request) -> Result<T, Problem> {

@@ -8,8 +8,9 @@
 //!   the same origin for the browser. Its name is not one of ours.
 //! - `Origin`: browsers say which page sends a request that is not a plain
 //!   visit; it must be one of this server's.
-//! - `Sec-Fetch-Site`: the same for requests that change something, where a
-//!   browser leaves `Origin` out.
+//! - `Sec-Fetch-Site`: the same where a browser leaves `Origin` out, as it does
+//!   where a page asks for an image or a script. Only a link that somebody
+//!   follows may come from elsewhere.
 
 use std::net::IpAddr;
 
@@ -27,6 +28,12 @@ use super::{App, EXCHANGE_MAX};
 
 /// Which site's page sends the request (Fetch Metadata Request Headers).
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// How its answer is used: `navigate` where it becomes a page.
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+
+/// What its answer becomes: `document` is a page of its own, none within another.
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
 /// Refuses what is meant for others or sent by others.
 pub(super) async fn origin(State(app): State<App>, request: Request, next: Next) -> Response {
@@ -57,10 +64,16 @@ fn check(method: &Method, headers: &HeaderMap, hosts: &[String]) -> Result<(), &
             return Err("the request comes from another site's page: `Origin` is not `Host`");
         }
     }
-    let site = headers.get(SEC_FETCH_SITE).map(HeaderValue::as_bytes);
+    let is = |name: &HeaderName, value: &[u8]| {
+        headers.get(name).is_some_and(|found| found.as_bytes() == value)
+    };
+    let from_elsewhere = headers.contains_key(SEC_FETCH_SITE)
+        && !is(&SEC_FETCH_SITE, b"same-origin")
+        && !is(&SEC_FETCH_SITE, b"none");
     let safe = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
-    if !safe && site.is_some_and(|site| !matches!(site, b"same-origin" | b"none")) {
-        return Err("the request comes from another site's page");
+    let followed = safe && is(&SEC_FETCH_MODE, b"navigate") && is(&SEC_FETCH_DEST, b"document");
+    if from_elsewhere && !followed {
+        return Err("the request comes from another site's page: only links may lead here");
     }
     Ok(())
 }

@@ -79,12 +79,18 @@ const EXCHANGE_MAX: Duration = Duration::from_secs(60);
 /// Streams at once, over all connections. Each is woken by every notice.
 const STREAMS_MAX: usize = 16;
 
+/// Events that are looked at closely at once, over all connections. One of
+/// 64 MiB takes several times that and a second of a processor, which are for
+/// webhooks first.
+const EVENTS_MAX: usize = 2;
+
 /// Serves operators.
 pub struct Admin {
     backend: Arc<dyn Backend>,
     ending: Ending,
-    // One count for both ways in.
+    // One count of each for both ways in.
     streams: Arc<Semaphore>,
+    events: Arc<Semaphore>,
     ticks: Ticks,
 }
 
@@ -95,6 +101,7 @@ struct Shared {
     access: Option<Access>,
     ending: Ending,
     streams: Arc<Semaphore>,
+    events: Arc<Semaphore>,
     ticks: Ticks,
 }
 
@@ -104,7 +111,9 @@ impl Admin {
     /// Serves until the server is ending. To be called on a runtime.
     pub fn new(backend: Arc<dyn Backend>, ending: Ending) -> Self {
         let ticks = Ticks::start(Arc::clone(&backend), ending.clone());
-        Self { backend, ending, streams: Arc::new(Semaphore::new(STREAMS_MAX)), ticks }
+        let streams = Arc::new(Semaphore::new(STREAMS_MAX));
+        let events = Arc::new(Semaphore::new(EVENTS_MAX));
+        Self { backend, ending, streams, events, ticks }
     }
 
     /// On the control socket.
@@ -133,6 +142,7 @@ impl Admin {
             access,
             ending: self.ending.clone(),
             streams: Arc::clone(&self.streams),
+            events: Arc::clone(&self.events),
             ticks: self.ticks.clone(),
         })
     }

@@ -1,5 +1,7 @@
 //! What operators change, noted down and told to whoever looks on.
 
+use std::sync::Arc;
+
 use tracing::{info, warn};
 
 use super::auth::Actor;
@@ -20,15 +22,58 @@ pub(super) struct Deed {
 
 /// Does one step of an operation, and notes it where it changed something. A
 /// note that cannot be written is no reason to say that nothing was done.
+///
+/// Both happen also where nobody waits for the answer any more: a client that
+/// goes away in between must not leave a change without its note.
 pub(super) async fn operate(
+    backend: &Arc<dyn Backend>,
+    actor: &Actor,
+    operation: Operation,
+) -> Result<Report, RequestError> {
+    let (backend, actor) = (Arc::clone(backend), actor.clone());
+    whole(async move { operate_and_note(&*backend, &actor, operation).await }).await
+}
+
+/// Puts another filter of log lines in force, and notes it, as [`operate`] does.
+/// The filter.
+pub(super) async fn set_log_level(
+    backend: &Arc<dyn Backend>,
+    actor: &Actor,
+    level: String,
+) -> Result<String, RequestError> {
+    let (backend, actor) = (Arc::clone(backend), actor.clone());
+    whole(async move {
+        backend.set_log_level(&level)?;
+        let level = backend.log_level();
+        let text = format!("log lines are filtered by {level:?}");
+        let deed = Deed { kind: ChangeKind::LogLevel, plugin: None, subject: None, text };
+        if let Err(error) = note(&*backend, &actor, deed).await {
+            warn!(%error, "what an operator did cannot be noted in the journal");
+        }
+        Ok(level)
+    })
+    .await
+}
+
+/// Runs to its end, whatever becomes of whoever waits for it.
+async fn whole<T: Send + 'static>(
+    deed: impl Future<Output = Result<T, RequestError>> + Send + 'static,
+) -> Result<T, RequestError> {
+    let ended = tokio::spawn(deed).await;
+    ended.unwrap_or_else(|error| Err(RequestError::unavailable(format!("it broke off: {error}"))))
+}
+
+async fn operate_and_note(
     backend: &dyn Backend,
     actor: &Actor,
     operation: Operation,
 ) -> Result<Report, RequestError> {
     let deed = deed(&operation);
+    // Its last step removes the plugin itself, however little it was owed.
+    let forgets = matches!(operation, Operation::Forget { .. });
     let report = backend.operate(operation).await?;
     if let Some(mut deed) = deed
-        && report.count > 0
+        && (report.count > 0 || (forgets && report.next.is_none()))
     {
         if !matches!(deed.kind, ChangeKind::Paused | ChangeKind::Resumed) {
             deed.text = format!("{} ({})", deed.text, report.count);

@@ -5,12 +5,14 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+use super::auth::Actor;
 use super::client::{Client, ClientError};
 use super::views::{PartView, PluginView, StatusView};
 use super::*;
@@ -20,9 +22,16 @@ use crate::store::records::{Filter, Operation, Query, Report, RequestError};
 use crate::telemetry::live::Live;
 use crate::telemetry::stats::Stats;
 
-/// Says back what it was asked.
+/// Says back what it was asked. A plugin is resumed once that is allowed.
 #[derive(Default)]
-struct Echo(Live);
+struct Echo {
+    live: Live,
+    resuming: Notify,
+    resume: Notify,
+    /// Codes of what was noted.
+    notes: Mutex<Vec<&'static str>>,
+    noted: Notify,
+}
 
 impl Backend for Echo {
     fn query(&self, query: Query) -> Answer<'_, Result<Value, RequestError>> {
@@ -36,12 +45,25 @@ impl Backend for Echo {
     }
 
     fn operate(&self, operation: Operation) -> Answer<'_, Result<Report, RequestError>> {
-        let answer = match operation {
-            Operation::Forget { plugin, .. } => Ok(Report { count: 3, next: Some(plugin) }),
-            Operation::Note { .. } => Ok(Report::default()),
-            _ => Err(RequestError::invalid("not that")),
-        };
-        Box::pin(async { answer })
+        Box::pin(async {
+            match operation {
+                Operation::Forget { plugin, .. } if plugin == "owed-nothing" => {
+                    Ok(Report::default())
+                }
+                Operation::Forget { plugin, .. } => Ok(Report { count: 3, next: Some(plugin) }),
+                Operation::Resume { .. } => {
+                    self.resuming.notify_one();
+                    self.resume.notified().await;
+                    Ok(Report { count: 1, next: None })
+                }
+                Operation::Note { change } => {
+                    self.notes.lock().expect("a lock").push(change.kind.code());
+                    self.noted.notify_one();
+                    Ok(Report::default())
+                }
+                _ => Err(RequestError::invalid("not that")),
+            }
+        })
     }
 
     fn health(&self) -> Health {
@@ -69,7 +91,7 @@ impl Backend for Echo {
     }
 
     fn live(&self) -> &Live {
-        &self.0
+        &self.live
     }
 
     fn log_level(&self) -> String {
@@ -144,6 +166,39 @@ async fn a_refusal_comes_with_its_code() {
     ] {
         let Err(ClientError::Request(error)) = answer else { panic!("{answer:?}") };
         assert_eq!(error.code, code);
+    }
+}
+
+#[tokio::test]
+async fn what_was_done_is_noted_though_nobody_waits_for_the_answer() {
+    let echo = Arc::new(Echo::default());
+    let backend: Arc<dyn Backend> = Arc::<Echo>::clone(&echo);
+    let actor = Actor("ops".to_owned());
+    let resume = Operation::Resume { plugin: "mail".into() };
+    {
+        let asking = perform::operate(&backend, &actor, resume);
+        tokio::select! {
+            report = asking => panic!("{report:?}"),
+            () = echo.resuming.notified() => {}
+        }
+    }
+    assert!(echo.notes.lock().expect("a lock").is_empty());
+    echo.resume.notify_one();
+    let patience = Duration::from_secs(30);
+    tokio::time::timeout(patience, echo.noted.notified()).await.expect("a note");
+    assert_eq!(*echo.notes.lock().expect("a lock"), ["resumed"]);
+}
+
+#[tokio::test]
+async fn that_a_plugin_was_forgotten_is_noted_though_it_was_owed_nothing() {
+    let echo = Arc::new(Echo::default());
+    let backend: Arc<dyn Backend> = Arc::<Echo>::clone(&echo);
+    for dry_run in [true, false] {
+        let forget = Operation::Forget { plugin: "owed-nothing".into(), dry_run, after: None };
+        let actor = Actor("ops".to_owned());
+        perform::operate(&backend, &actor, forget).await.expect("a report");
+        let notes: &[&str] = if dry_run { &[] } else { &["forgotten"] };
+        assert_eq!(*echo.notes.lock().expect("a lock"), notes);
     }
 }
 

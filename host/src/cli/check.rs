@@ -11,7 +11,7 @@ use tokio::runtime::Builder;
 
 use super::ConfigFile;
 use super::exit::REFUSED;
-use super::show::{count, line};
+use super::show::{count, json_to, line};
 use crate::config::{self, Plugins, Settings};
 use crate::plugin::compile::Compiler;
 use crate::plugin::invoke::Runner;
@@ -56,7 +56,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         let verdict = checker.check(&file, name.clone())?;
         all_accepted &= verdict.accepted;
         if json {
-            writeln!(out, "{}", serde_json::to_string(&verdict)?)?;
+            json_to(&mut out, &verdict)?;
         } else {
             show(&mut out, &file, &verdict)?;
         }

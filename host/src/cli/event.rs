@@ -1,10 +1,8 @@
 //! `hookbox events show`
 
-use std::io::Write as _;
-
 use super::journal::Place;
 use super::paint::{self, in_style};
-use super::show::{Table, count, line, lines, milliseconds, time};
+use super::show::{Table, count, line, lines, milliseconds, pretty_json, time};
 use crate::store::records::{
     AttemptRecord, CallRecord, ChangeKind, Content, DeliverySummary, EventDetail, EventView,
     NewChange, Operation, Query, event_view,
@@ -48,9 +46,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
     let event = event_view(detail, reveal);
     if json {
-        let mut out = std::io::stdout().lock();
-        serde_json::to_writer_pretty(&mut out, &event).map_err(std::io::Error::from)?;
-        return Ok(writeln!(out)?);
+        return pretty_json(&event);
     }
     Ok(show(&event, &mut anstream::stdout().lock())?)
 }

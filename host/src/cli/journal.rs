@@ -136,8 +136,14 @@ impl Journal {
         while left > 0 {
             let limit = u32::try_from(left.min(PAGE)).unwrap_or(u32::MAX);
             let page: Page<T> = self.ask(&query(limit, after.take()))?;
-            left = left.saturating_sub(page.items.len() as u64);
-            page.items.into_iter().try_for_each(&mut each)?;
+            // Whatever the server gives: no more than were asked for.
+            for item in page.items {
+                if left == 0 {
+                    return Ok(true);
+                }
+                left -= 1;
+                each(item)?;
+            }
             after = page.next;
             if after.is_none() {
                 return Ok(false);

@@ -158,10 +158,7 @@ fn print_json<T: serde::Serialize + serde::de::DeserializeOwned>(
     query: impl Fn(u32, Option<String>) -> Query,
 ) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
-    journal.list(u64::MAX, query, |item: T| {
-        serde_json::to_writer(&mut out, &item).map_err(io::Error::from)?;
-        Ok(writeln!(out)?)
-    })?;
+    journal.list(u64::MAX, query, |item: T| Ok(show::json_to(&mut out, &item)?))?;
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::journal::Place;
-use super::show::Table;
+use super::show::{self, Table};
 use crate::store::records::Query;
 
 /// Which journal, how much of it, and how.
@@ -61,10 +61,7 @@ impl Listing {
         let journal = place.open()?;
         if json {
             let mut out = io::stdout().lock();
-            journal.list(limit, query, |item: T| {
-                serde_json::to_writer(&mut out, &item).map_err(io::Error::from)?;
-                Ok(writeln!(out)?)
-            })?;
+            journal.list(limit, query, |item: T| Ok(show::json_to(&mut out, &item)?))?;
             return Ok(());
         }
         let (mut table, mut notes) = (Table::new(columns), vec![String::new()]);

@@ -180,8 +180,12 @@ fn list_known(known: &[PluginRecord], json: bool) -> anyhow::Result<()> {
     let mut table =
         Table::new([("PLUGIN", 30), ("STATE", 8), ("OWED", 9), ("DEAD", 9), ("CODE", 12)]);
     for plugin in known {
-        let PluginRecord { name, digest, present, owed, dead, .. } = plugin;
-        let state = if *present { "stopped" } else { "gone" };
+        let PluginRecord { name, digest, present, paused_at_ms, owed, dead } = plugin;
+        let state = match (present, paused_at_ms) {
+            (false, _) => "gone",
+            (true, Some(_)) => "paused",
+            (true, None) => "stopped",
+        };
         table.row([
             name.clone(),
             state.to_owned(),

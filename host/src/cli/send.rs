@@ -25,6 +25,9 @@ use crate::store::records::{DeliverySummary, EventDetail, Query, RequestError, S
 /// Between two looks at what became of it.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
+/// Of an id, which any server may have given.
+const ID_CHARS_MAX: usize = 100;
+
 /// Tries with a later time of a body that is known already.
 const TRIES_MAX: u64 = 10;
 
@@ -80,7 +83,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         let mut out = io::stdout().lock();
         for (name, body) in samples::ALL {
             if arguments.json {
-                writeln!(out, "{}", json!({"name": name, "body": body}))?;
+                show::json_to(&mut out, &json!({"name": name, "body": body}))?;
             } else {
                 writeln!(out, "{name}")?;
             }
@@ -92,6 +95,8 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let sending = config::sending(path.as_deref(), source, secret)?;
     let data_dir = config::data_dir(path.as_deref())?;
     let url = url(&arguments, &sending, data_dir.clone())?;
+    // Only that server knows; and nothing is sent that could not be waited for.
+    let server = arguments.wait.then(|| Place::of(data_dir).server()).transpose()?;
     let text = body::read(arguments.what.as_deref().unwrap_or_default())?;
     let (mut later, mut answer) = (0, None::<Answer>);
     // Another of the same second has the same body.
@@ -107,18 +112,19 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         later += 1;
     }
     let Some(Answer { id, duplicate }) = answer else { bail!("nothing was sent") };
-    if !arguments.wait {
+    let shown_id = show::line(&id, ID_CHARS_MAX);
+    let Some(server) = server else {
         if arguments.json {
             show::json(&json!({"id": id, "duplicate": duplicate}))?;
         } else {
-            writeln!(io::stdout(), "{id}{}", if duplicate { " (a duplicate)" } else { "" })?;
+            writeln!(io::stdout(), "{shown_id}{}", if duplicate { " (a duplicate)" } else { "" })?;
         }
         return Ok(ExitCode::SUCCESS);
-    }
+    };
     if !arguments.json {
-        writeln!(io::stdout(), "{id}")?;
+        writeln!(io::stdout(), "{shown_id}")?;
     }
-    let journal = Place::of(data_dir).open()?;
+    let journal = Journal::Server(server);
     let deliveries = wait(&journal, &id, Duration::from_secs(arguments.timeout))?;
     outcome(&id, duplicate, &deliveries, arguments.json)
 }

@@ -1,6 +1,7 @@
 //! What the operators' verbs print for people: aligned, for a terminal of 100
 //! columns, with nothing in it that could move a cursor.
 
+use std::borrow::Cow;
 use std::io::{self, Write as _};
 
 use anstyle::Style;
@@ -124,9 +125,36 @@ pub(super) fn milliseconds(us: u64) -> String {
 
 /// A value as one line of JSON.
 pub(super) fn json(value: &impl Serialize) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
-    serde_json::to_writer(&mut out, value).map_err(io::Error::from)?;
-    Ok(writeln!(out)?)
+    Ok(json_to(&mut io::stdout().lock(), value)?)
+}
+
+/// The same to somewhere else.
+pub(super) fn json_to(out: &mut impl io::Write, value: &impl Serialize) -> io::Result<()> {
+    writeln!(out, "{}", escaped(&serde_json::to_string(value)?))
+}
+
+/// A value as JSON on several lines.
+pub(super) fn pretty_json(value: &impl Serialize) -> anyhow::Result<()> {
+    Ok(writeln!(io::stdout(), "{}", escaped(&serde_json::to_string_pretty(value)?))?)
+}
+
+/// JSON that means the same and moves no cursor. Beyond ASCII such characters
+/// are within its strings only, where each can be an escape.
+pub(super) fn escaped(json: &str) -> Cow<'_, str> {
+    // Lines of JSON end so; within strings it is an escape already.
+    let is_harmful = |c| c != '\n' && is_harmful(c);
+    if !json.contains(is_harmful) {
+        return Cow::Borrowed(json);
+    }
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c {
+            // All of them take four digits.
+            c if is_harmful(c) => text.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => text.push(c),
+        }
+    }
+    Cow::Owned(text)
 }
 
 /// What became of a change: a sentence, or as JSON `{"count": 3}`.
@@ -139,6 +167,8 @@ pub(super) fn done(as_json: bool, count: u64, sentence: &str) -> anyhow::Result<
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::expect_used, reason = "a test fails by panicking")]
+
     use super::*;
 
     #[test]
@@ -162,6 +192,20 @@ mod tests {
         assert_eq!(line("a\u{1b}[2J\nb", 99), "a\u{fffd}[2J\u{fffd}b");
         let shown: Vec<_> = lines("a\n\tb\u{9b}2J").collect();
         assert_eq!(shown, ["a", "\u{fffd}b\u{fffd}2J"]);
+    }
+
+    #[test]
+    fn json_moves_no_cursor_and_means_the_same() {
+        let text = "a\u{1b}[2J\n\u{7f}\u{9b}2J\u{202e}\u{2066}\u{2028}é\\";
+        let value = serde_json::json!({ "text": text });
+        let mut written = Vec::new();
+        json_to(&mut written, &value).expect("written");
+        let written = String::from_utf8(written).expect("text");
+        assert_eq!(
+            written,
+            "{\"text\":\"a\\u001b[2J\\n\\u007f\\u009b2J\\u202e\\u2066\\u2028é\\\\\"}\n"
+        );
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&written).expect("JSON"), value);
     }
 
     #[test]

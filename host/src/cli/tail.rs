@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::journal::{Place, Running};
 use super::paint::{self, in_style};
-use super::show::{line, lines, milliseconds, time};
+use super::show::{escaped, line, lines, milliseconds, time};
 use crate::admin::client::{ClientError, Stream};
 use crate::admin::sse::ServerEvent;
 use crate::store::records::RequestError;
@@ -129,7 +129,8 @@ fn print(event: &ServerEvent, json: bool) -> anyhow::Result<bool> {
         return Ok(false);
     }
     if json {
-        writeln!(io::stdout(), "{}", line(&event.data, usize::MAX))?;
+        // One line, as the server writes it.
+        writeln!(io::stdout(), "{}", escaped(&event.data.replace('\n', " ")))?;
     } else {
         let mut out = anstream::stdout().lock();
         say(&event.name, &data, &mut out)?;

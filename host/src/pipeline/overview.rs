@@ -1,17 +1,16 @@
 //! The server as operators see it: put together from what is live, what is owed,
 //! and what was counted.
 
+mod directory;
 mod plugins;
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::watch;
-use tokio::task::spawn_blocking;
 
+use self::directory::Directory;
 use super::sources::Sources;
 use crate::admin::views::{PartView, PluginView, StatusView};
 use crate::admin::{Answer, Backend};
@@ -23,16 +22,13 @@ use crate::store::{Health, Store as _};
 use crate::telemetry::live;
 use crate::telemetry::stats::Stats;
 
-/// A directory that is not listed within this time hangs.
-const LOOK_MAX: Duration = Duration::from_secs(2);
-
 /// See the module's text.
 pub(super) struct Overview {
     store: Arc<SqliteStore>,
     generations: Generations,
     configured: watch::Receiver<Arc<Live>>,
     sources: Sources,
-    plugins_dir: PathBuf,
+    directory: Directory,
     deliveries_max: u64,
     /// Whether the plugins that were there at the start were looked at. Until
     /// then it is not known which are gone, and nothing can be changed.
@@ -54,7 +50,7 @@ impl Overview {
             generations,
             configured,
             sources,
-            plugins_dir: settings.server.plugins_dir.clone(),
+            directory: Directory::new(settings.server.plugins_dir.clone()),
             deliveries_max: settings.journal.deliveries_max,
             loaded: AtomicBool::new(false),
             address: OnceLock::new(),
@@ -81,7 +77,7 @@ impl Overview {
             Health::Failing { since_ms, error } => Some(format!("since {since_ms}: {error}")),
         };
         let plugins = match self.is_loaded() {
-            true => self.directory().await,
+            true => self.directory.look().await,
             false => Some("plugins are being loaded".to_owned()),
         };
         let listener = match self.address.get() {
@@ -95,17 +91,6 @@ impl Overview {
             .into_iter()
             .map(|(name, error)| PartView { name: name.to_owned(), good: error.is_none(), error })
             .collect()
-    }
-
-    /// What is wrong with the plugins directory, if anything is.
-    async fn directory(&self) -> Option<String> {
-        let path = self.plugins_dir.clone();
-        let looking = spawn_blocking(move || std::fs::read_dir(path).map(drop));
-        match tokio::time::timeout(LOOK_MAX, looking).await {
-            Ok(Ok(Ok(()))) => None,
-            Ok(Ok(Err(error))) => Some(format!("{}: {error}", self.plugins_dir.display())),
-            _ => Some(format!("{} does not answer", self.plugins_dir.display())),
-        }
     }
 
     async fn summed_up(&self) -> Result<StatusView, RequestError> {

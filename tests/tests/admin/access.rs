@@ -7,6 +7,11 @@ use crate::{Operator, TOKEN, WITH_TOKEN, bearer, is_problem};
 
 const STATUS: &str = "/api/v1/status";
 
+/// What a browser says of a request that another site's page sends.
+fn framed(dest: &str) -> Vec<(&str, &str)> {
+    vec![("sec-fetch-site", "cross-site"), ("sec-fetch-dest", dest)]
+}
+
 #[test]
 fn who_has_no_token_sees_nothing_and_another_sites_page_reaches_nothing() {
     let site = Site::new(WITH_TOKEN);
@@ -38,6 +43,12 @@ fn who_has_no_token_sees_nothing_and_another_sites_page_reaches_nothing() {
         ("POST", forget, vec![good, ("origin", "https://evil.example")], 403),
         ("POST", forget, vec![good, ("sec-fetch-site", "cross-site")], 403),
         ("POST", "/login", vec![("sec-fetch-site", "cross-site")], 403),
+        ("GET", STATUS, vec![good, ("sec-fetch-site", "same-origin")], 200),
+        ("GET", STATUS, vec![good, ("sec-fetch-site", "cross-site")], 403),
+        ("GET", STATUS, vec![good, ("sec-fetch-site", "same-site")], 403),
+        ("GET", "/login", [vec![("sec-fetch-mode", "no-cors")], framed("image")].concat(), 403),
+        ("GET", "/login", [vec![("sec-fetch-mode", "navigate")], framed("iframe")].concat(), 403),
+        ("GET", "/login", [vec![("sec-fetch-mode", "navigate")], framed("document")].concat(), 200),
     ] {
         let reply = operator.ask(method, path, &headers, "");
         assert_eq!(reply.status, status, "{method} {path} {headers:?}: {}", reply.body);
@@ -48,6 +59,10 @@ fn who_has_no_token_sees_nothing_and_another_sites_page_reaches_nothing() {
             }
             403 => is_problem(&reply, 403, "forbidden"),
             _ => {}
+        }
+        if (path, status) == ("/metrics", 200) {
+            let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            assert_eq!(reply.header("content-type"), Some(media_type));
         }
         assert_eq!(reply.header("cache-control"), Some("no-store"));
         assert_eq!(reply.header("x-content-type-options"), Some("nosniff"));
@@ -146,6 +161,11 @@ fn what_is_no_request_is_a_problem_that_names_what_is_wrong() {
     for (path, named) in [
         ("/api/v1/events?sinec_ms=1", "sinec_ms"),
         ("/api/v1/events?since_ms=soon", "since_ms"),
+        ("/api/v1/events?since_ms=9223372036854775808", "since_ms"),
+        ("/api/v1/events?until_ms=9223372036854775808", "until_ms"),
+        ("/api/v1/deliveries?since_ms=9223372036854775808", "since_ms"),
+        ("/api/v1/dead?until_ms=9223372036854775808", "until_ms"),
+        ("/api/v1/refusals?since_ms=18446744073709551615", "since_ms"),
         ("/api/v1/events?state=gone", "gone"),
         ("/api/v1/events?limit=0", "limit"),
         ("/api/v1/events?limit=1001", "limit"),
@@ -161,7 +181,20 @@ fn what_is_no_request_is_a_problem_that_names_what_is_wrong() {
         let detail = reply.json()["detail"].as_str().expect("a detail").to_owned();
         assert!(detail.contains(named), "{path}: {detail}");
     }
+    for path in ["events", "deliveries", "dead", "refusals"] {
+        let latest = format!("/api/v1/{path}?since_ms=0&until_ms=9223372036854775807");
+        assert_eq!(operator.ask("GET", &latest, &[], "").status, 200, "{latest}");
+    }
     let json = [("content-type", "application/json")];
+    for name in ["since_ms", "until_ms"] {
+        for path in ["/api/v1/dead/redrive", "/api/v1/dead/discard"] {
+            let body = |ms: &str| format!("{{\"{name}\":{ms},\"dry_run\":true}}");
+            let reply = operator.ask("POST", path, &json, &body("9223372036854775808"));
+            is_problem(&reply, 400, "invalid");
+            let reply = operator.ask("POST", path, &json, &body("9223372036854775807"));
+            assert_eq!(reply.status, 200, "{path}: {}", reply.body);
+        }
+    }
     for (body, headers, status, code) in [
         ("{}", &json[..], 400, "invalid"),
         ("{", &json, 400, "invalid"),

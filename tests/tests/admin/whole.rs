@@ -62,7 +62,7 @@ fn a_paused_plugin_gets_nothing_until_it_is_resumed() {
     let event = server.post(body("sd_encoded", "")).event();
     let owed = operator.wait("/api/v1/deliveries?plugin=probe", |page| items(page).len() == 1);
     assert_eq!(owed["items"][0]["event"], event.as_str());
-    assert_ne!(owed["items"][0]["state"], "succeeded");
+    assert_eq!(owed["items"][0]["state"], "parked");
     let reply = operator.post("/api/v1/plugins/probe/resume", "");
     assert_eq!(reply.status, 200, "{}", reply.body);
     let attempt = stream.until("attempt");

@@ -111,6 +111,11 @@ fn without_a_server_plugins_are_shown_as_the_journal_knows_them() {
     let shown = site.done(&["plugins", "show", "probe"]);
     assert!(shown.contains("probe") && shown.contains("stopped"), "{shown}");
     assert_eq!(site.run(&["plugins", "show", "nobody"]).0, 4);
+    assert_eq!(known[0]["paused_at_ms"], Value::Null);
+    site.done(&["plugins", "pause", "probe"]);
+    assert!(site.listed(&["plugins", "list"])[0]["paused_at_ms"].is_u64());
+    let shown = site.done(&["plugins", "list"]);
+    assert!(shown.contains("paused") && !shown.contains("stopped"), "{shown}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use hookbox_tests::{Site, sample, text};
+use hookbox_tests::{Site, body, sample, text};
 use serde_json::{Value, json};
 
 use super::probed;
@@ -33,6 +33,28 @@ fn what_became_of_it_is_printed_and_is_the_exit_status() {
     let (status, output) = send("reject");
     assert_eq!(status, 1, "{output}");
     assert!(output.contains("  probe: dead after 1 attempt (rejected)\n"), "{output}");
+}
+
+#[test]
+fn nothing_is_sent_that_could_not_be_waited_for() {
+    let (site, server) = probed();
+    let elsewhere = Site::new("");
+    let url = server.url();
+    let (status, output) = elsewhere.run(&["send", "add_video", "--url", url, "--wait"]);
+    assert_eq!(status, 3, "{output}");
+    assert!(output.contains("no server answers"), "{output}");
+    assert!(site.listed(&["events", "list"]).is_empty());
+    assert!(!elsewhere.path("data/journal.sqlite").exists());
+}
+
+#[test]
+fn json_that_is_printed_moves_no_cursor() {
+    let (site, server) = probed();
+    let id = server.post(body("sd_encoded", ",\"title\":\"a\u{9b}2J\u{202e}b\"")).event();
+    let shown = site.done(&["events", "show", &id, "--json"]);
+    assert!(shown.contains("a\\u009b2J\\u202eb"), "{shown}");
+    assert!(!shown.contains(['\u{9b}', '\u{202e}']), "{shown}");
+    assert!(site.shown(&id)["document"].as_str().expect("text").contains("a\u{9b}2J\u{202e}b"));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{ask, limit, problem};
+use super::{ask, limit, problem, time_ms};
 use crate::admin::App;
 use crate::admin::auth::Actor;
 use crate::admin::extract::{Body, Nothing, Parameters};
@@ -33,9 +33,11 @@ pub(super) struct Which {
     #[param(required = false, inline)]
     state: Option<Given>,
     /// It died then or later.
+    #[serde(default, deserialize_with = "time_ms")]
     #[param(required = false)]
     since_ms: Option<u64>,
     /// It died before then.
+    #[serde(default, deserialize_with = "time_ms")]
     #[param(required = false)]
     until_ms: Option<u64>,
     /// Items on a page.
@@ -98,10 +100,10 @@ pub(super) struct Selection {
     #[serde(default)]
     source: Option<String>,
     /// It died then or later.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "time_ms")]
     since_ms: Option<u64>,
     /// It died before then.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "time_ms")]
     until_ms: Option<u64>,
     /// Needed where nothing else is given: all of them.
     #[serde(default)]
@@ -151,7 +153,7 @@ pub(super) async fn redrive(
     let filter = selection.filter()?;
     let Selection { dry_run, cursor: after, .. } = selection;
     let operation = Operation::Redrive { filter, dry_run, after };
-    Ok(Json(perform::operate(&*app.backend, &actor, operation).await.map_err(problem)?))
+    Ok(Json(perform::operate(&app.backend, &actor, operation).await.map_err(problem)?))
 }
 
 /// Dead letters are not wanted any more. In steps: where `next` is set, ask
@@ -172,5 +174,5 @@ pub(super) async fn discard(
     let filter = selection.filter()?;
     let Selection { dry_run, cursor: after, .. } = selection;
     let operation = Operation::Discard { filter, dry_run, after };
-    Ok(Json(perform::operate(&*app.backend, &actor, operation).await.map_err(problem)?))
+    Ok(Json(perform::operate(&app.backend, &actor, operation).await.map_err(problem)?))
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::IntoParams;
 
-use super::{ask, limit};
+use super::{ask, limit, time_ms};
 use crate::admin::App;
 use crate::admin::auth::Actor;
 use crate::admin::extract::{Name, Nothing, Parameters};
@@ -33,9 +33,11 @@ pub(super) struct Which {
     #[param(required = false)]
     source: Option<String>,
     /// The event was received then or later.
+    #[serde(default, deserialize_with = "time_ms")]
     #[param(required = false)]
     since_ms: Option<u64>,
     /// The event was received before then.
+    #[serde(default, deserialize_with = "time_ms")]
     #[param(required = false)]
     until_ms: Option<u64>,
     /// Items on a page.
@@ -87,7 +89,7 @@ pub(super) async fn redrive(
 ) -> Result<Json<Report>, Problem> {
     let filter = Filter { ids: vec![id], ..Filter::default() };
     let operation = Operation::Redrive { filter, dry_run: false, after: None };
-    Ok(Json(perform::operate(&*app.backend, &actor, operation).await?))
+    Ok(Json(perform::operate(&app.backend, &actor, operation).await?))
 }
 
 /// A dead delivery is not wanted any more.
@@ -106,5 +108,5 @@ pub(super) async fn discard(
 ) -> Result<Json<Report>, Problem> {
     let filter = Filter { ids: vec![id], ..Filter::default() };
     let operation = Operation::Discard { filter, dry_run: false, after: None };
-    Ok(Json(perform::operate(&*app.backend, &actor, operation).await?))
+    Ok(Json(perform::operate(&app.backend, &actor, operation).await?))
 }

@@ -1,12 +1,19 @@
 //! Events: lists, one with all that is known of it, and handing one over again.
 
+use std::fmt::Display;
+use std::sync::Arc;
+
 use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
+use http::header::{CONTENT_TYPE, HeaderValue};
 use serde::Deserialize;
 use serde_json::Value;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::spawn_blocking;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{ask, limit};
+use super::{ask, limit, time_ms};
 use crate::admin::App;
 use crate::admin::auth::Actor;
 use crate::admin::extract::{Body, Name, Nothing, Parameters};
@@ -36,9 +43,11 @@ pub(super) struct Which {
     #[param(required = false)]
     state: Option<Stands>,
     /// Received then or later.
+    #[serde(default, deserialize_with = "time_ms")]
     #[param(required = false)]
     since_ms: Option<u64>,
     /// Received before then.
+    #[serde(default, deserialize_with = "time_ms")]
     #[param(required = false)]
     until_ms: Option<u64>,
     /// A text that its name, id or body has, upper and lower case alike.
@@ -90,9 +99,37 @@ pub(super) async fn one(
     _: Parameters<Nothing>,
     State(app): State<App>,
     Name(id): Name,
-) -> Result<Json<EventView>, Problem> {
-    let detail: EventDetail = ask(&app, Query::Event { id }).await?;
-    Ok(Json(event_view(detail, false)))
+) -> Result<Response, Problem> {
+    let permit = turn(&app).await?;
+    let answer = app.backend.query(Query::Event { id }).await?;
+    shown(permit, answer, false).await
+}
+
+/// Waits until few enough events are looked at closely.
+async fn turn(app: &App) -> Result<OwnedSemaphorePermit, RequestError> {
+    let turn = Arc::clone(&app.events).acquire_owned().await;
+    turn.map_err(|_| RequestError::unavailable("the server is ending"))
+}
+
+/// The event as JSON. Made where it holds up no webhooks: a large one takes its
+/// time.
+async fn shown(
+    permit: OwnedSemaphorePermit,
+    answer: Value,
+    revealed: bool,
+) -> Result<Response, Problem> {
+    let writing = spawn_blocking(move || {
+        // Until it is done, also where nobody waits for it any more.
+        let _permit = permit;
+        let detail: EventDetail = serde_json::from_value(answer)?;
+        serde_json::to_vec(&event_view(detail, revealed))
+    });
+    let broken = |error: &dyn Display| {
+        Problem::from(RequestError::unavailable(format!("the event cannot be shown: {error}")))
+    };
+    let text = writing.await.map_err(|error| broken(&error))?.map_err(|error| broken(&error))?;
+    let json = HeaderValue::from_static("application/json");
+    Ok(([(CONTENT_TYPE, json)], text).into_response())
 }
 
 /// One event with nothing hidden. That it was asked for is noted in the journal
@@ -109,19 +146,18 @@ pub(super) async fn reveal(
     State(app): State<App>,
     Extension(actor): Extension<Actor>,
     Name(id): Name,
-) -> Result<Json<EventView>, Problem> {
-    let detail: EventDetail = ask(&app, Query::Event { id }).await?;
-    let deed = Deed {
-        kind: ChangeKind::Revealed,
-        plugin: None,
-        subject: Some(detail.summary.id.clone()),
-        text: format!("saw all of event {}", detail.summary.id),
-    };
+) -> Result<Response, Problem> {
+    let permit = turn(&app).await?;
+    let answer = app.backend.query(Query::Event { id: id.clone() }).await?;
+    // As the journal writes it, if it can be asked for in another way.
+    let id = answer.pointer("/summary/id").and_then(Value::as_str).unwrap_or(&id).to_owned();
+    let text = format!("saw all of event {id}");
+    let deed = Deed { kind: ChangeKind::Revealed, plugin: None, subject: Some(id), text };
     perform::note(&*app.backend, &actor, deed).await.map_err(|error| {
         let text = format!("nothing is shown, since it cannot be noted: {}", error.message);
         RequestError::unavailable(text)
     })?;
-    Ok(Json(event_view(detail, true)))
+    shown(permit, answer, true).await
 }
 
 /// Who gets an event again.
@@ -151,5 +187,5 @@ pub(super) async fn replay(
     let filter = Filter { ids: vec![id], ..Filter::default() };
     let plugin = replay.plugin;
     let operation = Operation::Replay { filter, plugin, dry_run: false, after: None };
-    Ok(Json(perform::operate(&*app.backend, &actor, operation).await?))
+    Ok(Json(perform::operate(&app.backend, &actor, operation).await?))
 }

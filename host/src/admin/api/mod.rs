@@ -11,7 +11,8 @@ mod server;
 mod stream;
 
 use axum::Json;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize as _, Deserializer};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -26,6 +27,17 @@ const LIMIT: u32 = 50;
 
 fn limit() -> u32 {
     LIMIT
+}
+
+/// A time that may be given, in milliseconds since the Unix epoch. The
+/// description says `int64`, and the journal keeps no later ones.
+fn time_ms<'de, D: Deserializer<'de>>(given: D) -> Result<Option<u64>, D::Error> {
+    match Option::<u64>::deserialize(given)? {
+        Some(ms) if i64::try_from(ms).is_err() => {
+            Err(D::Error::custom(format!("a time must be at most {} ms", i64::MAX)))
+        }
+        time => Ok(time),
+    }
 }
 
 pub(super) fn router() -> OpenApiRouter<App> {

@@ -71,7 +71,7 @@ pub(super) async fn pause(
     Name(plugin): Name,
 ) -> Result<Json<Report>, Problem> {
     let operation = Operation::Pause { plugin };
-    Ok(Json(perform::operate(&*app.backend, &actor, operation).await?))
+    Ok(Json(perform::operate(&app.backend, &actor, operation).await?))
 }
 
 /// The end of a pause.
@@ -89,7 +89,7 @@ pub(super) async fn resume(
     Name(plugin): Name,
 ) -> Result<Json<Report>, Problem> {
     let operation = Operation::Resume { plugin };
-    Ok(Json(perform::operate(&*app.backend, &actor, operation).await?))
+    Ok(Json(perform::operate(&app.backend, &actor, operation).await?))
 }
 
 /// All that is owed to a plugin whose file is gone is given up and discarded.
@@ -110,7 +110,7 @@ pub(super) async fn forget(
     let mut count = 0;
     // Each step changes at most 500, and each request lasts a minute at most.
     loop {
-        let step = perform::operate(&*app.backend, &actor, operation.clone()).await?;
+        let step = perform::operate(&app.backend, &actor, operation.clone()).await?;
         count += step.count;
         match step.next {
             Some(next) => operation = operation.resumed(next),

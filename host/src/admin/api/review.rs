@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::IntoParams;
 
-use super::{ask, limit};
+use super::{ask, limit, time_ms};
 use crate::admin::App;
 use crate::admin::extract::Parameters;
 use crate::admin::problem::Problem;
@@ -24,9 +24,11 @@ pub(super) struct Refused {
     #[param(required = false)]
     code: Option<String>,
     /// Then or later.
+    #[serde(default, deserialize_with = "time_ms")]
     #[param(required = false)]
     since_ms: Option<u64>,
     /// Before then.
+    #[serde(default, deserialize_with = "time_ms")]
     #[param(required = false)]
     until_ms: Option<u64>,
     /// Items on a page.

@@ -5,16 +5,15 @@ use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 use http::header::{CONTENT_TYPE, HeaderValue};
 use serde::{Deserialize, Serialize};
-use tracing::warn;
 use utoipa::ToSchema;
 
 use crate::admin::App;
 use crate::admin::auth::Actor;
 use crate::admin::extract::{Body, Nothing, Parameters};
-use crate::admin::perform::{self, Deed};
+use crate::admin::perform;
 use crate::admin::problem::Problem;
 use crate::admin::views::StatusView;
-use crate::store::records::ChangeKind;
+use crate::telemetry;
 use crate::telemetry::stats::Stats;
 
 /// The server in short.
@@ -76,22 +75,21 @@ pub(super) async fn set_log_level(
     Extension(actor): Extension<Actor>,
     Body(wanted): Body<LogLevel>,
 ) -> Result<Json<LogLevel>, Problem> {
-    app.backend.set_log_level(&wanted.level)?;
-    let level = app.backend.log_level();
-    let text = format!("log lines are filtered by {level:?}");
-    let deed = Deed { kind: ChangeKind::LogLevel, plugin: None, subject: None, text };
-    if let Err(error) = perform::note(&*app.backend, &actor, deed).await {
-        warn!(%error, "what an operator did cannot be noted in the journal");
-    }
+    let level = perform::set_log_level(&app.backend, &actor, wanted.level).await?;
     Ok(Json(LogLevel { level }))
 }
 
-/// All metrics, in the text format of Prometheus.
+/// All metrics, in the text format of OpenMetrics, which Prometheus reads.
 #[utoipa::path(
     get,
     path = "/metrics",
     tag = "server",
-    responses((status = 200, description = "Metrics", body = String, content_type = "text/plain"))
+    responses((
+        status = 200,
+        description = "Metrics",
+        body = String,
+        content_type = "application/openmetrics-text"
+    ))
 )]
 pub(super) async fn metrics(
     _: Parameters<Nothing>,
@@ -99,7 +97,7 @@ pub(super) async fn metrics(
 ) -> Result<Response, Problem> {
     let text = app.backend.metrics().await?;
     let mut response = text.into_response();
-    let media_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    let media_type = HeaderValue::from_static(telemetry::metrics::CONTENT_TYPE);
     response.headers_mut().insert(CONTENT_TYPE, media_type);
     Ok(response)
 }

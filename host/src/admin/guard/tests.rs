@@ -59,9 +59,34 @@ fn a_request_that_another_page_sends_is_refused() {
         (Method::POST, ("sec-fetch-site", "none"), true),
         (Method::POST, ("sec-fetch-site", "same-site"), false),
         (Method::PUT, ("sec-fetch-site", "cross-site"), false),
-        // A link that someone follows.
-        (Method::GET, ("sec-fetch-site", "cross-site"), true),
+        (Method::GET, ("sec-fetch-site", "same-origin"), true),
+        (Method::GET, ("sec-fetch-site", "none"), true),
+        (Method::GET, ("sec-fetch-site", "cross-site"), false),
+        (Method::GET, ("sec-fetch-site", "same-site"), false),
+        (Method::HEAD, ("sec-fetch-site", "cross-site"), false),
     ] {
         assert_eq!(checked(method.clone(), &[host, header]), good, "{method} {header:?}");
+    }
+}
+
+#[test]
+fn of_other_sites_only_a_link_that_someone_follows_leads_here() {
+    for (method, mode, dest, good) in [
+        (Method::GET, "navigate", "document", true),
+        (Method::GET, "navigate", "iframe", false),
+        (Method::GET, "no-cors", "image", false),
+        (Method::GET, "no-cors", "document", false),
+        (Method::GET, "cors", "empty", false),
+        (Method::POST, "navigate", "document", false),
+    ] {
+        for site in ["cross-site", "same-site"] {
+            let headers = [
+                ("host", "127.0.0.1:8081"),
+                ("sec-fetch-site", site),
+                ("sec-fetch-mode", mode),
+                ("sec-fetch-dest", dest),
+            ];
+            assert_eq!(checked(method.clone(), &headers), good, "{method} {headers:?}");
+        }
     }
 }

@@ -12,6 +12,9 @@ pub struct PluginRecord {
     pub digest: String,
     /// Whether it was live when the server ended.
     pub present: bool,
+    /// When an operator paused it, which it is still: milliseconds since the Unix
+    /// epoch.
+    pub paused_at_ms: Option<u64>,
     /// Deliveries that it is owed.
     pub owed: u64,
     /// Its dead letters that were not discarded.
@@ -22,7 +25,7 @@ pub struct PluginRecord {
 /// forgotten.
 pub(super) fn plugins(conn: &Connection) -> rusqlite::Result<Vec<PluginRecord>> {
     let mut statement = conn.prepare(
-        "SELECT name, digest, present,
+        "SELECT name, digest, present, paused_at_ms,
             (SELECT count(*) FROM queue WHERE queue.plugin = plugins.name),
             (SELECT count(*) FROM dead_letters
              WHERE dead_letters.plugin = plugins.name AND discarded_at_ms IS NULL)
@@ -33,8 +36,9 @@ pub(super) fn plugins(conn: &Connection) -> rusqlite::Result<Vec<PluginRecord>> 
             name: row.get(0)?,
             digest: row.get(1)?,
             present: row.get(2)?,
-            owed: row.get::<_, i64>(3)?.unsigned_abs(),
-            dead: row.get::<_, i64>(4)?.unsigned_abs(),
+            paused_at_ms: row.get::<_, Option<i64>>(3)?.map(i64::unsigned_abs),
+            owed: row.get::<_, i64>(4)?.unsigned_abs(),
+            dead: row.get::<_, i64>(5)?.unsigned_abs(),
         })
     })?;
     rows.collect()
