@@ -146,9 +146,11 @@ impl SqliteStore {
     /// # Errors
     /// See [`RequestError`].
     pub async fn query(&self, query: Query) -> Result<Value, RequestError> {
-        let _permit = self.queries.acquire().await;
+        let permit = Arc::clone(&self.queries).acquire_owned().await;
         let path = self.path.clone();
         let asking = tokio::task::spawn_blocking(move || {
+            // Here, since it is answered to its end also where nobody waits any more.
+            let _permit = permit;
             let mut connection =
                 schema::open_reader(&path, vfs()).map_err(|error| unavailable(&error))?;
             let until = Instant::now() + QUERY_MAX;
