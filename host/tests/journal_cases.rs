@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hookbox::store::records::{ChangeKind, Filter, NewChange, Operation};
-use hookbox::store::sqlite::{Command, Done, Journal, Limits};
+use hookbox::store::sqlite::{Command, Done, Journal, Limits, News};
 use hookbox::store::{Accept, Accepted, Attempt, Claim, LivePlugin, NewDelivery, Policy, Settled};
 use hookbox_core::breaker::BreakerPolicy;
 use hookbox_core::effects::{CalledBody, OutboundCall, StateChange, StateValue};
@@ -589,21 +589,27 @@ fn what_a_breaker_does_is_noted_once_each_time() {
             claims = journal.run(&[new], now_ms).expect("a batch").claims;
         }
         let settle = Command::Settle(claims[0].clone(), attempt(outcome));
-        journal.run(&[settle], now_ms).expect("a batch");
+        let news = journal.run(&[settle], now_ms).expect("a batch").news;
+        news.into_iter()
+            .map(|news| match news {
+                News::Breaker { plugin, kind, .. } => format!("{} {plugin}", kind.code()),
+                News::Dead { .. } => panic!("nothing is dead"),
+            })
+            .collect::<Vec<_>>()
     };
     let (opened, closed) = ("breaker-open plugin", "breaker-closed plugin");
-    call(&mut journal, 1, 0, failed(FailureKind::Trap));
+    assert_eq!(call(&mut journal, 1, 0, failed(FailureKind::Trap)), [opened]);
     assert_eq!(kinds(), [opened]);
     // A trial that fails leaves it open, and so does opening the file again.
-    call(&mut journal, 2, 100, failed(FailureKind::Trap));
+    assert_eq!(call(&mut journal, 2, 100, failed(FailureKind::Trap)), [""; 0]);
     journal.reopen(true, 110).expect("the journal");
     journal.run(&[], 110).expect("a batch");
     assert_eq!(kinds(), [opened]);
     let until = "SELECT breaker_until_ms FROM plugins";
     assert_eq!(count(folder.path(), until), 200);
-    call(&mut journal, 3, 200, Outcome::Handled);
+    assert_eq!(call(&mut journal, 3, 200, Outcome::Handled), [closed]);
     assert_eq!(kinds(), [opened, closed]);
-    call(&mut journal, 4, 210, failed(FailureKind::Trap));
+    assert_eq!(call(&mut journal, 4, 210, failed(FailureKind::Trap)), [opened]);
     drop(journal);
     let mut journal = open(folder.path(), 220);
     journal.run(&[breaks()], 220).expect("a batch");
@@ -632,4 +638,19 @@ fn the_newest_changes_are_kept() {
     assert_eq!(steps, 2, "a step is bounded");
     assert_eq!(count(folder.path(), "SELECT min(at_ms) FROM changes"), 1_201);
     assert_eq!(count(folder.path(), "SELECT count(*) FROM changes"), 10_000);
+    // What operators did does not go for what hookbox does, however often.
+    let operators = |n: u64| {
+        let Command::Operate(Operation::Note { mut change }) = note(n) else { panic!("a note") };
+        change.actor = Some("ops".to_owned());
+        Command::Operate(Operation::Note { change })
+    };
+    let mixed: Vec<Command> = (20_001..=20_003).map(operators).collect();
+    journal.run(&mixed, 0).expect("a batch");
+    let notes: Vec<Command> = (30_001..=41_000).map(note).collect();
+    journal.run(&notes, 0).expect("a batch");
+    while journal.retain(1_000 * DAY_MS).expect("a step") {}
+    assert_eq!(count(folder.path(), "SELECT count(*) FROM changes WHERE actor = 'ops'"), 3);
+    let own = "SELECT count(*) || ' ' || min(at_ms) FROM changes WHERE actor IS NULL";
+    let own: String = file(folder.path()).query_row(own, [], |row| row.get(0)).expect("a text");
+    assert_eq!(own, "10000 31001");
 }

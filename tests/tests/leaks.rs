@@ -168,6 +168,7 @@ fn nothing_secret_is_in_anything_that_is_written_or_answered() {
         ("livestream_edit", "Livestream"),
         ("livestreamschedule_edit", "LivestreamSchedule"),
         ("stream_of_another_kind", "Thing"),
+        ("live_started", "Livestream"),
     ] {
         let reply = server.post(body(name, member));
         outputs.add(format!("the answer to {name}"), &reply.body);

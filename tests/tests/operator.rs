@@ -137,6 +137,13 @@ fn what_is_replayed_while_the_server_is_stopped_is_handed_over_when_it_starts() 
     assert_eq!(String::from_utf8_lossy(&output.stdout), "Replayed 2 events to probe.\n");
     assert_eq!(listed(&site, &["events", "list", "--state", "waiting"]).len(), 1);
     assert_eq!(listed(&site, &["events", "list", "--state", "blocked"]).len(), 1);
+    let noted = listed(&site, &["changes", "list", "--kind", "replayed"]);
+    let [noted] = noted.as_slice() else { panic!("{noted:?}") };
+    assert_eq!(
+        (&noted["actor"], &noted["plugin"]),
+        (&Value::from("local"), &Value::from("probe")),
+        "{noted}"
+    );
 
     let server = site.serve();
     for event in &events {

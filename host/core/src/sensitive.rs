@@ -10,7 +10,8 @@
 //! - What is hidden is hidden everywhere: a hidden value is neither in
 //!   [`Mask::document`] nor in what [`Mask::text`] gives, however it is spelled
 //!   there in JSON or in a URL. Values under four bytes are hidden only where
-//!   they stand.
+//!   they stand; and what is hidden for a name with `key` in it alone, in no event
+//!   about a stream, is hidden in [`Mask::text`] only where it looks like a key.
 //! - What is left is as it was written: members in order, each digit, each
 //!   escape, white space.
 //! - Where it cannot be told, more is hidden.
@@ -22,6 +23,7 @@ mod rules;
 mod scan;
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use self::needles::Needles;
 use self::rules::{Place, Rules};
@@ -50,10 +52,16 @@ impl Mask {
         let mut rules = Rules::default();
         let pieces = scan::pieces(document, Place::of_event(name));
         let mut hidden: Vec<bool> = pieces.iter().map(|piece| rules.hide(piece)).collect();
-        let needles = Needles::new(rules.values, name);
+        let needles = Needles::new(rules.values.clone(), name);
+        // In the document all that is hidden is sought. In other text words that
+        // are values of such as `key` would be found where they are words.
+        let all = match rules.weak.is_empty() {
+            true => needles.clone(),
+            false => Needles::new([rules.values, rules.weak].concat(), name),
+        };
         // What is hidden in one place may stand in another that tells nothing.
         for (piece, hidden) in pieces.iter().zip(&mut hidden) {
-            *hidden |= needles.are_in(&piece.text) || needles.are_in(piece.written(document));
+            *hidden |= all.are_in(&piece.text) || all.are_in(piece.written(document));
         }
         let spans = pieces.iter().zip(&hidden).filter(|(_, hidden)| **hidden).map(|(p, _)| &p.span);
         let (mut shown, mut end, mut count) = (String::with_capacity(document.len()), 0, 0);
@@ -84,6 +92,13 @@ impl Mask {
     /// such text is cut off at a length.
     pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
         self.needles.replaced(text)
+    }
+
+    /// Where whole hidden values stand in other text, in order and without
+    /// overlaps. For text that goes on, of which [`Mask::text`] would hide the
+    /// beginning of a value and not its rest.
+    pub fn places(&self, bytes: &[u8]) -> Vec<Range<usize>> {
+        self.needles.places(bytes)
     }
 
     /// Bytes of the longest hidden value as it may be spelled in other text: of

@@ -6,19 +6,9 @@ use tracing::{info, warn};
 
 use super::auth::Actor;
 use super::{Backend, unix_ms};
-use crate::store::records::{ChangeKind, Filter, NewChange, Operation, Report, RequestError};
+pub(super) use crate::store::records::Deed;
+use crate::store::records::{ChangeKind, Operation, Report, RequestError};
 use crate::telemetry::live::Notice;
-
-/// Bytes of a filter's text in a note.
-const FILTER_BYTES_MAX: usize = 1_024;
-
-/// Something an operator did, before it has a time and a name.
-pub(super) struct Deed {
-    pub(super) kind: ChangeKind,
-    pub(super) plugin: Option<String>,
-    pub(super) subject: Option<String>,
-    pub(super) text: String,
-}
 
 /// Does one step of an operation, and notes it where it changed something. A
 /// note that cannot be written is no reason to say that nothing was done.
@@ -68,19 +58,12 @@ async fn operate_and_note(
     actor: &Actor,
     operation: Operation,
 ) -> Result<Report, RequestError> {
-    let deed = deed(&operation);
-    // Its last step removes the plugin itself, however little it was owed.
-    let forgets = matches!(operation, Operation::Forget { .. });
+    let deed = Deed::of(&operation);
     let report = backend.operate(operation).await?;
-    if let Some(mut deed) = deed
-        && (report.count > 0 || (forgets && report.next.is_none()))
+    if let Some(deed) = deed.and_then(|deed| deed.done(&report))
+        && let Err(error) = note(backend, actor, deed).await
     {
-        if !matches!(deed.kind, ChangeKind::Paused | ChangeKind::Resumed) {
-            deed.text = format!("{} ({})", deed.text, report.count);
-        }
-        if let Err(error) = note(backend, actor, deed).await {
-            warn!(%error, "what an operator did cannot be noted in the journal");
-        }
+        warn!(%error, "what an operator did cannot be noted in the journal");
     }
     Ok(report)
 }
@@ -94,24 +77,17 @@ pub(super) async fn note(
     actor: &Actor,
     deed: Deed,
 ) -> Result<(), RequestError> {
-    let Deed { kind, plugin, subject, text } = deed;
     let at_ms = unix_ms();
+    let change = deed.by(&actor.0, at_ms);
+    let (kind, plugin, text) = (change.kind, change.plugin.clone(), change.text.clone());
     info!(
         operator = actor.0,
         change = kind.code(),
         plugin,
-        subject,
+        subject = change.subject,
         text,
         "an operator did something"
     );
-    let change = NewChange {
-        at_ms,
-        kind,
-        plugin: plugin.clone(),
-        subject,
-        actor: Some(actor.0.clone()),
-        text: text.clone(),
-    };
     backend.operate(Operation::Note { change }).await?;
     let live = backend.live();
     live.tell(|| Notice::Operator {
@@ -131,65 +107,4 @@ pub(super) async fn note(
         });
     }
     Ok(())
-}
-
-/// None: it changes nothing, or is a note itself.
-fn deed(operation: &Operation) -> Option<Deed> {
-    let plain = |kind, plugin: &str, text: &str| {
-        let plugin = Some(plugin.to_owned());
-        Some(Deed { kind, plugin, subject: None, text: text.to_owned() })
-    };
-    let chosen = |kind, plugin: Option<&String>, filter: &Filter, text: &str| {
-        let (subject, which) = match filter.ids.as_slice() {
-            [id] => (Some(id.clone()), id.clone()),
-            _ => (None, words(filter)),
-        };
-        let plugin = plugin.or(filter.plugin.as_ref()).cloned();
-        Some(Deed { kind, plugin, subject, text: format!("{text} {which}") })
-    };
-    match operation {
-        Operation::Redrive { dry_run: true, .. }
-        | Operation::Discard { dry_run: true, .. }
-        | Operation::Replay { dry_run: true, .. }
-        | Operation::Forget { dry_run: true, .. }
-        | Operation::Note { .. } => None,
-        Operation::Redrive { filter, .. } => {
-            chosen(ChangeKind::Redriven, None, filter, "dead letters are owed again:")
-        }
-        Operation::Discard { filter, .. } => {
-            chosen(ChangeKind::Discarded, None, filter, "dead letters were discarded:")
-        }
-        Operation::Replay { filter, plugin, .. } => {
-            chosen(ChangeKind::Replayed, Some(plugin), filter, "events are handed over once more:")
-        }
-        Operation::Forget { plugin, .. } => {
-            plain(ChangeKind::Forgotten, plugin, "all that it was owed was given up")
-        }
-        Operation::Pause { plugin } => plain(ChangeKind::Paused, plugin, "it gets no calls"),
-        Operation::Resume { plugin } => plain(ChangeKind::Resumed, plugin, "it gets calls again"),
-        Operation::SetState { plugin, .. } => {
-            plain(ChangeKind::StateChanged, plugin, "keys of its state were set")
-        }
-        Operation::DeleteState { plugin, .. } => {
-            plain(ChangeKind::StateChanged, plugin, "keys of its state were deleted")
-        }
-    }
-}
-
-/// A filter as it is noted.
-fn words(filter: &Filter) -> String {
-    if filter.is_everything() {
-        return "all".to_owned();
-    }
-    let mut text = serde_json::to_value(filter)
-        .ok()
-        .and_then(|value| value.as_object().cloned())
-        .unwrap_or_default()
-        .into_iter()
-        .filter(|(_, value)| !value.is_null() && *value != serde_json::json!([]))
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect::<Vec<_>>()
-        .join(" ");
-    text.truncate(text.floor_char_boundary(FILTER_BYTES_MAX));
-    text
 }

@@ -98,7 +98,8 @@ fn open_store(server: &Server, journal: &Journal, witness: &Witness) -> anyhow::
         attempt_log_bytes_max: journal.attempt_log_bytes_max,
     };
     let metrics = Arc::clone(&witness.metrics);
-    SqliteStore::open(&server.data_dir, waiting, limits, Handle::current(), metrics)
+    let live = witness.live.clone();
+    SqliteStore::open(&server.data_dir, waiting, limits, Handle::current(), metrics, live)
         .with_context(|| format!("{}", server.data_dir.join(schema::FILE).display()))
 }
 

@@ -8,6 +8,7 @@ use hookbox_core::event::Event;
 use hookbox_core::ids::{DeliveryId, EventId, PluginName};
 use hookbox_core::outcome::{Failure, FailureKind, Outcome};
 use hookbox_core::sensitive::Mask;
+use hookbox_core::targetvideo::EVENT_NAMES;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use wasmtime::component::ResourceTableError;
@@ -207,14 +208,15 @@ async fn attempt(runner: &Runner, plugin: &Plugin, call: &Call) -> Attempt {
 }
 
 /// What must not be in anything that the call prints or leaves: the plugin's
-/// secrets, and what is hidden of a livestream's event. Others are known to hold
-/// nothing of that kind, and are not looked through.
+/// secrets, and what is hidden of the event. Those that are documented and not of
+/// streams hold nothing of that kind, and are not looked through.
 fn redactor(plugin: &Plugin, event: &Event) -> Arc<Redactor> {
     let secrets = plugin.settings.grants.redactor();
-    if !event.name().to_ascii_lowercase().contains("stream") {
+    let name = event.name();
+    if EVENT_NAMES.contains(&name) && !name.contains("stream") {
         return Arc::clone(secrets);
     }
-    let mask = Mask::of(event.name(), &event.typed().document);
+    let mask = Mask::of(name, &event.typed().document);
     Arc::new(secrets.with_mask(mask))
 }
 

@@ -7,7 +7,6 @@
 //!   of a livestream's event.
 //! - No control character of a guest reaches a terminal or a log file.
 
-use std::borrow::Cow;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -33,6 +32,9 @@ const LINE_COST_BYTES: usize = 64;
 
 /// Bytes that a guest may hand over at once.
 const WRITE_BYTES_MAX: usize = 64 * 1024;
+
+/// Bytes of a character in UTF-8.
+const CHAR_BYTES_MAX: usize = 4;
 
 /// What the lines of a call belong to.
 #[derive(Debug, Clone)]
@@ -129,15 +131,14 @@ impl CallLog {
     }
 
     /// Prints the beginning of a line that is too long. The beginning of a
-    /// secret that may stand at its end goes with the rest.
+    /// value that may stand at its end goes with the rest, as it is: what follows
+    /// says whether it is one.
     fn break_line(&mut self, stream: Stream) {
         let mut line = std::mem::take(self.partial(stream));
-        if let Cow::Owned(without) = self.redactor.bytes(&line) {
-            line = without;
-        }
-        let keep = self.redactor.overlap().min(line.len());
-        let rest = line.split_off(line.len() - keep);
-        self.print(stream, &line);
+        let cut = boundary(&line, line.len().saturating_sub(self.redactor.overlap()));
+        let (shown, end) = self.redactor.beginning(&line, cut);
+        let rest = line.split_off(end.min(line.len()));
+        self.print(stream, &shown);
         *self.partial(stream) = rest;
     }
 
@@ -291,6 +292,14 @@ pub fn finish(log: &SharedLog) -> String {
     std::mem::take(&mut log.kept)
 }
 
+/// Where the character begins in which a place is; the place itself where there
+/// is none.
+fn boundary(bytes: &[u8], place: usize) -> usize {
+    let continues = |at: &usize| bytes.get(*at).is_some_and(|byte| byte & 0xc0 == 0x80);
+    let first = place.saturating_sub(CHAR_BYTES_MAX - 1);
+    (first..=place).rev().find(|at| !continues(at)).unwrap_or(place)
+}
+
 /// As text in which nothing can move a cursor or end a line.
 fn printable(line: &[u8]) -> String {
     let text = String::from_utf8_lossy(line);
@@ -375,3 +384,6 @@ impl AsyncWrite for Pipe {
         Poll::Ready(Ok(()))
     }
 }
+
+#[cfg(test)]
+mod tests;

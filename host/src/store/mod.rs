@@ -205,7 +205,7 @@ pub struct KnownPlugin {
 pub struct LaneStatus {
     /// The plugin.
     pub plugin: PluginName,
-    /// SHA-256 of the file that was last live.
+    /// SHA-256 of the file that was last live; empty where the plugin was forgotten.
     pub digest: String,
     /// Whether it is live.
     pub live: bool,

@@ -2,6 +2,7 @@
 //! travel over the control socket as JSON, and `--json` prints them: their names
 //! are part of the program's interface.
 
+mod deed;
 mod review;
 mod state;
 mod view;
@@ -9,6 +10,7 @@ mod view;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use self::deed::Deed;
 pub use self::review::{ChangeKind, ChangeRecord, DeliveryRecord, NewChange, RefusalRecord};
 pub use self::state::{NewState, StateEntry, StateKey, StateSummary};
 pub use self::view::{EventView, event_view};

@@ -202,6 +202,9 @@ impl Changes {
         if let Some((reload, plugin)) = reload.zip(what.plugin()) {
             self.metrics.reload(plugin, reload);
         }
+        if let What::Back { plugin, .. } = &what {
+            self.metrics.came(plugin);
+        }
         let change = Change { at_ms: unix_ms(), what };
         self.live.tell_some(|| notice(&change));
         if let Err(mpsc::error::TrySendError::Full(change)) = self.noted.try_send(change) {
@@ -269,6 +272,20 @@ mod tests {
             super::super::metrics::ServerGauges { good: true, bytes: 0, files_refused: 0 };
         let text = metrics.encode(&[], journal);
         assert!(text.contains("hookbox_reloads_total{outcome=\"refused\"} 1"), "{text}");
+    }
+
+    #[test]
+    fn a_plugin_that_is_back_is_no_reload() {
+        let metrics = Metrics::new();
+        let (changes, _noting) = Changes::new(Live::default(), Arc::clone(&metrics));
+        let plugin = |name: &str| name.parse::<PluginName>().expect("a name");
+        let digest = Digest::of(b"code");
+        changes.tell(What::Gone { plugin: plugin("audit"), generation: 1 });
+        changes.tell(What::Back { plugin: plugin("audit"), digest, generation: 2 });
+        let journal = super::super::metrics::JournalGauges { good: true, bytes: 0 };
+        let text = metrics.encode(&[], journal);
+        assert!(text.contains("hookbox_reloads_total{outcome=\"live\"} 0"), "{text}");
+        assert!(text.contains("hookbox_reloads_total{outcome=\"gone\"} 1"), "{text}");
     }
 
     #[test]

@@ -14,6 +14,9 @@ use super::GUEST;
 /// of its own log: that requests it asks for are malformed, which it is told.
 const QUIET: &str = "wasmtime_wasi_http=error";
 
+/// The library. A filter that names it goes for it.
+const QUIET_TARGET: &str = "wasmtime_wasi_http";
+
 /// Bytes of a filter. Each of its parts is looked at for each new place that
 /// logs.
 const FILTER_BYTES_MAX: usize = 4_096;
@@ -102,8 +105,10 @@ pub(super) fn filter(level: &str) -> Result<EnvFilter, LevelError> {
     }
     let text = if alone {
         format!("warn,{QUIET},hookbox={level},{GUEST}={level}")
-    } else {
+    } else if level.contains(QUIET_TARGET) {
         level.to_owned()
+    } else {
+        format!("{level},{QUIET}")
     };
     EnvFilter::builder().parse(text).map_err(|_| error())
 }
@@ -162,6 +167,27 @@ mod tests {
             (false, true, false, true)
         );
         assert_eq!(level.get(), "warn,guest=info");
+    }
+
+    #[test]
+    fn what_plugins_make_a_library_say_is_heard_only_where_a_filter_names_it() {
+        for (text, heard) in [
+            ("debug", false),
+            ("debug,hookbox=trace", false),
+            ("debug,hookbox=trace,", false),
+            ("warn,wasmtime_wasi_http=warn", true),
+            ("info,wasmtime_wasi_http::p2=info", true),
+        ] {
+            let lines = Lines::default();
+            let subscriber = tracing_subscriber::fmt()
+                .with_writer(lines.clone())
+                .with_env_filter(filter(text).expect("a filter"))
+                .finish();
+            tracing::subscriber::with_default(subscriber, || {
+                tracing::warn!(target: "wasmtime_wasi_http::p2", "malformed");
+            });
+            assert_eq!(!lines.0.lock().expect("lines").is_empty(), heard, "{text}");
+        }
     }
 
     #[test]

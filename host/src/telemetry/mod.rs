@@ -77,7 +77,7 @@ pub fn check(log: &Log) -> Result<(), LevelError> {
 /// nothing that could move a cursor or end a line.
 pub fn shown(name: &str) -> String {
     let short = name.get(..name.floor_char_boundary(NAME_BYTES_MAX)).unwrap_or_default();
-    short.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    short.chars().map(|c| if is_harmful(c) { '\u{fffd}' } else { c }).collect()
 }
 
 /// Now: milliseconds since the Unix epoch.
@@ -92,4 +92,13 @@ pub fn unix_ms() -> u64 {
 pub fn is_harmful(c: char) -> bool {
     let reorders = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     c.is_control() || reorders || matches!(c, '\u{2028}' | '\u{2029}')
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn nothing_in_a_name_that_is_shown_ends_a_line_or_turns_text_round() {
+        let shown = super::shown("a\nb\u{2028}c\u{202e}d\u{e9}");
+        assert_eq!(shown, "a\u{fffd}b\u{fffd}c\u{fffd}d\u{e9}");
+    }
 }

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use aho_corasick::{AhoCorasick, MatchKind};
-use hookbox_core::sensitive::Mask;
+use hookbox_core::sensitive::{HIDDEN, Mask};
 
 /// A shorter value could not be told from ordinary text.
 pub const VALUE_BYTES_MIN: usize = 6;
@@ -63,6 +63,32 @@ impl Redactor {
     pub fn overlap(&self) -> usize {
         let masked = self.mask.as_ref().map(Mask::longest).unwrap_or_default();
         self.longest.max(masked).saturating_sub(1)
+    }
+
+    /// The beginning of a text that goes on, without values, and how many bytes
+    /// of the text that was. What begins before `cut` is in it whole: the rest of
+    /// no value is left. `cut`: so that at least [`Redactor::overlap`] bytes come
+    /// after it, and where a character begins.
+    pub fn beginning(&self, bytes: &[u8], cut: usize) -> (Vec<u8>, usize) {
+        let secrets = self.values.iter().flat_map(|values| values.find_iter(bytes));
+        let secrets = secrets.map(|hit| {
+            let name = self.names.get(hit.pattern().as_usize());
+            (hit.range(), name.map_or(HIDDEN, String::as_str))
+        });
+        let hidden = self.mask.iter().flat_map(|mask| mask.places(bytes));
+        let mut places: Vec<_> = secrets.chain(hidden.map(|place| (place, HIDDEN))).collect();
+        places.retain(|(place, _)| place.start < cut);
+        places.sort_by_key(|(place, _)| place.start);
+        let (mut shown, mut end) = (Vec::with_capacity(cut), 0);
+        for (place, name) in places {
+            if place.start >= end {
+                shown.extend_from_slice(bytes.get(end..place.start).unwrap_or_default());
+                shown.extend_from_slice(name.as_bytes());
+            }
+            end = end.max(place.end);
+        }
+        shown.extend_from_slice(bytes.get(end..cut).unwrap_or_default());
+        (shown, end.max(cut))
     }
 
     /// The text without values.

@@ -1,9 +1,10 @@
 //! Hidden values, to be found in other text.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, Input, MatchKind};
 
 use super::HIDDEN;
 
@@ -32,6 +33,8 @@ pub(super) struct Found {
     beginnings: AhoCorasick,
     /// In lower case and in order.
     values: Vec<String>,
+    /// Bytes of the longest of them.
+    longest: usize,
 }
 
 impl Needles {
@@ -75,7 +78,16 @@ impl Needles {
     pub(super) fn longest(&self) -> usize {
         match self {
             Self::None | Self::Everything => 0,
-            Self::Some(found) => found.values.iter().map(String::len).max().unwrap_or_default(),
+            Self::Some(found) => found.longest,
+        }
+    }
+
+    /// Where whole values stand, in order; where two overlap, the first of them.
+    pub(super) fn places(&self, bytes: &[u8]) -> Vec<Range<usize>> {
+        match self {
+            Self::None => Vec::new(),
+            Self::Some(found) => found.whole.find_iter(bytes).map(|hit| hit.range()).collect(),
+            Self::Everything => std::iter::once(0..bytes.len()).collect(),
         }
     }
 
@@ -107,7 +119,8 @@ impl Found {
         let mut beginnings: Vec<String> = longer.filter_map(begin).collect();
         beginnings.dedup();
         let beginnings = builder.match_kind(MatchKind::Standard).build(beginnings)?;
-        Ok(Self { whole, beginnings, values })
+        let longest = values.iter().map(String::len).max().unwrap_or_default();
+        Ok(Self { whole, beginnings, values, longest })
     }
 
     fn replaced<'a>(&self, text: &'a str) -> Cow<'a, str> {
@@ -129,10 +142,14 @@ impl Found {
     /// A line without the beginning of a value at its end.
     fn line<'a>(&self, line: &'a str) -> Cow<'a, str> {
         let text = line.trim_end_matches(['\n', '\r', '…']);
-        for found in self.beginnings.find_overlapping_iter(text) {
-            let rest = text.get(found.start()..).unwrap_or_default().to_ascii_lowercase();
-            let at = self.values.partition_point(|value| *value < rest);
-            if self.values.get(at).is_some_and(|value| value.starts_with(&rest)) {
+        // What begins further from the end than the longest value is long is the
+        // beginning of none, and a line can be of nothing but beginnings.
+        let from = text.len().saturating_sub(self.longest);
+        let end = text.as_bytes().get(from..).unwrap_or_default().to_ascii_lowercase();
+        for found in self.beginnings.find_overlapping_iter(Input::new(text).range(from..)) {
+            let rest = end.get(found.start() - from..).unwrap_or_default();
+            let at = self.values.partition_point(|value| value.as_bytes() < rest);
+            if self.values.get(at).is_some_and(|value| value.as_bytes().starts_with(rest)) {
                 let before = text.get(..found.start()).unwrap_or_default();
                 let after = line.get(text.len()..).unwrap_or_default();
                 return Cow::Owned(format!("{before}{HIDDEN}{after}"));

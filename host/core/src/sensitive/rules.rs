@@ -25,9 +25,16 @@ const NAME_CHARS_MAX: usize = 64;
 /// one is most often a word, such as `live`.
 const PART_BYTES_MIN: usize = 8;
 
+/// The part of a name that says least.
+const KEY: &str = "key";
+
+/// Bytes of a value under a name with `key` in it from which it is sought in
+/// other text, such as what a plugin printed.
+const KEY_BYTES_MIN: usize = 12;
+
 /// Parts of names of members that say what is in them.
 const SENSITIVE: [&str; 21] = [
-    "key",
+    KEY,
     "token",
     "password",
     "passwd",
@@ -78,6 +85,8 @@ pub(super) struct Place {
     readable: bool,
     /// Its name says that it is an id.
     id: bool,
+    /// Whether what is hidden here is so by more than a name with `key` in it.
+    firm: bool,
 }
 
 impl Place {
@@ -88,15 +97,18 @@ impl Place {
         let live = name.starts_with("livestream");
         // Events that nobody knows may be of livestreams under another name.
         let strict = live || !known && (name.contains("live") || name.contains("stream"));
-        Self { strict, named: false, within: false, readable: false, id: false }
+        Self { strict, named: false, within: false, readable: false, id: false, firm: strict }
     }
 
     /// Of the value of a member of what stands here.
     pub(super) fn of_member(self, name: &str) -> Self {
         let name = squeezed(name);
+        let named = is_sensitive(&name);
+        let strict = self.strict || name.contains("livestream");
         Self {
-            strict: self.strict || name.contains("livestream"),
-            named: is_sensitive(&name),
+            strict,
+            named,
+            firm: self.firm || strict || named && is_firm(&name),
             within: self.within || self.named,
             readable: READABLE.contains(&name.as_str()),
             id: name.ends_with("id") || name.ends_with("ids"),
@@ -120,12 +132,28 @@ fn is_sensitive(name: &str) -> bool {
     SENSITIVE_WHOLE.contains(&name.as_ref()) || SENSITIVE.iter().any(|part| name.contains(part))
 }
 
+/// Whether a name that is sensitive is so by more than `key`, which is also the
+/// name of what is no secret at all, such as a key of a table. By a squeezed name.
+fn is_firm(name: &str) -> bool {
+    name.contains("stream")
+        || SENSITIVE_WHOLE.contains(&name)
+        || SENSITIVE.iter().any(|part| *part != KEY && name.contains(part))
+}
+
+/// Whether a value looks like a key: ordinary text has words and numbers.
+fn is_like_a_key(text: &str) -> bool {
+    text.len() >= KEY_BYTES_MIN && !text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// Decides piece by piece.
 #[derive(Debug, Default)]
 pub(super) struct Rules {
     /// The values that were hidden so far, and those in them that could stand
     /// on their own.
     pub(super) values: Vec<String>,
+    /// Those that are hidden only where they are in the document: under a name
+    /// with `key` in it, of nothing about a stream, and not like a key.
+    pub(super) weak: Vec<String>,
     level: usize,
 }
 
@@ -139,7 +167,10 @@ impl Rules {
             Kind::String => self.string_is_hidden(piece.place, text),
         };
         if hidden {
-            self.values.push(text.to_owned());
+            let weak = piece.kind != Kind::Name && !piece.place.firm && !is_like_a_key(text);
+            let values =
+                if weak && !self.is_address(text) { &mut self.weak } else { &mut self.values };
+            values.push(text.to_owned());
         }
         hidden
     }

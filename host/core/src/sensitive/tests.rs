@@ -180,9 +180,33 @@ fn a_name_that_is_an_address_or_has_a_hidden_value_is_hidden() {
 
 #[test]
 fn a_value_that_is_cut_off_at_a_lines_end_is_hidden() {
-    let mask = Mask::of("edit_video", r#"{"key":"k-4821-8842"}"#);
+    let mask = Mask::of("edit_video", r#"{"stream_key":"k-4821-8842"}"#);
     assert_eq!(mask.text("a k-4821-8\nb k-4821…\r\nk-48"), "a [hidden]\nb [hidden]…\r\nk-48");
     assert_eq!(mask.text("k-4821-9 k-4821-88 x"), "k-4821-9 k-4821-88 x");
+}
+
+#[test]
+fn what_is_hidden_for_a_name_with_key_alone_is_sought_elsewhere_only_if_it_looks_like_one() {
+    let document = r#"{"probe":"2500 kept","key":"kept","keys":[2500,"123456789012"],"api_key":"k-4821-8842-a","token":"t-48","stream_key":"s-48"}"#;
+    let mask = Mask::of("edit_video", document);
+    assert_eq!(mask.count(), 7, "{}", mask.document());
+    assert_eq!(mask.text("kept 2500 123456789012"), "kept 2500 123456789012");
+    assert_eq!(mask.text("k-4821-8842-a, t-48, s-48"), "[hidden], [hidden], [hidden]");
+    let document =
+        r#"{"key":{"value":"rtmp://a/b","password":"pass"},"Livestream":{"key":"k-48"}}"#;
+    let mask = Mask::of("other", document);
+    assert_eq!(mask.text("rtmp://a/b pass k-48"), "[hidden] [hidden] [hidden]");
+    let mask = Mask::of("live_started", r#"{"key":"k-48"}"#);
+    assert_eq!(mask.text("k-48"), HIDDEN);
+}
+
+#[test]
+fn a_long_line_of_nothing_but_beginnings_is_looked_through_once() {
+    let mask = Mask::of("edit_video", r#"{"stream_key":"aaaaaaaab"}"#);
+    let line = "a".repeat(2_000_000);
+    // Eight may be the beginning; what is before them is none.
+    let expected = format!("{}[hidden]", "a".repeat(2_000_000 - 8));
+    assert_eq!(mask.text(&line), expected);
 }
 
 #[test]

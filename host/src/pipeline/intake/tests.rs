@@ -59,8 +59,10 @@ impl Setting {
         };
         let looking = witness.live.subscribe();
         let metrics = Arc::clone(&witness.metrics);
-        let opened = SqliteStore::open(folder.path(), WAITING, LIMITS, Handle::current(), metrics)
-            .expect("a journal");
+        let live = witness.live.clone();
+        let opened =
+            SqliteStore::open(folder.path(), WAITING, LIMITS, Handle::current(), metrics, live)
+                .expect("a journal");
         let (changes, _) = Changes::new(witness.live.clone(), Arc::clone(&witness.metrics));
         let known = BTreeMap::from([("audit".parse().expect("a name"), Vec::new())]);
         let (_, generations) = Registry::new(known, &config.live.plugins, changes);

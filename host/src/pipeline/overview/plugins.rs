@@ -62,7 +62,9 @@ impl Known<'_> {
         let settings =
             live.map(|plugin| &plugin.settings).or_else(|| unloadable.map(|p| &p.settings));
         let digest = code.map(|(code, _)| code.digest.to_string());
-        let digest = digest.or_else(|| self.lane.map(|lane| lane.digest.clone()));
+        let digest = digest.or_else(|| {
+            self.lane.map(|lane| lane.digest.clone()).filter(|digest| !digest.is_empty())
+        });
         let said = code.map(|(code, _): (&std::sync::Arc<Code>, u64)| &code.description);
         let state = self.state();
         PluginView {

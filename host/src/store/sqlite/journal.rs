@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 
 use hookbox_core::breaker::Change;
 use hookbox_core::ids::PluginName;
+use hookbox_core::retry::DeadReason;
 use rusqlite::Connection;
 use tracing::{info, warn};
 
@@ -28,7 +29,7 @@ use super::lanes::{Lane, LaneCounts, Running};
 use super::retain::Walk;
 use super::rows;
 use super::schema::{self, OpenError};
-use crate::store::records::{Operation, Report, RequestError};
+use crate::store::records::{ChangeKind, Operation, Report, RequestError};
 use crate::store::{
     Accept, Accepted, Attempt, Claim, Key, KnownPlugin, LivePlugin, RefusedRequest, Settled,
     StoreError,
@@ -88,6 +89,35 @@ pub struct Batch {
     pub done: Vec<Done>,
     /// To hand out, in order.
     pub claims: Vec<Claim>,
+    /// What the journal decided by itself; no more than it looked at.
+    pub news: Vec<News>,
+    /// Whether anything was written.
+    pub committed: bool,
+}
+
+/// What the journal decided, and nobody else knows of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// A breaker opened or closed.
+    Breaker {
+        /// The plugin's name.
+        plugin: PluginName,
+        /// [`ChangeKind::BreakerOpen`] or [`ChangeKind::BreakerClosed`].
+        kind: ChangeKind,
+        /// Why, in words.
+        text: String,
+    },
+    /// A delivery was given up without a call.
+    Dead {
+        /// The plugin's name.
+        plugin: PluginName,
+        /// The event's id; empty where it cannot be read.
+        event: String,
+        /// The delivery's id.
+        delivery: String,
+        /// Why.
+        reason: DeadReason,
+    },
 }
 
 /// Why a batch is not known to be in the file.
@@ -112,6 +142,8 @@ pub struct Journal {
     owed: u64,
     /// Handed out by the batch that is being made.
     claims: Vec<Claim>,
+    /// Decided by the batch that is being made.
+    news: Vec<News>,
     /// Ended by the batch that is being made, with what was known of them.
     ended: Vec<(PluginName, Key, Running)>,
     walk: Walk,
@@ -140,6 +172,7 @@ impl Journal {
             next_seq: 1,
             owed: 0,
             claims: Vec::new(),
+            news: Vec::new(),
             ended: Vec::new(),
             walk: Walk::default(),
         };
@@ -229,10 +262,12 @@ impl Journal {
         self.hand_out(now_ms)?;
         let passed = Passed::of(commands, &self.claims);
         passed.points(["accept.written", "settle.written", "claim.written"]);
+        let committed = self.writing;
         self.commit()?;
         passed.points(["accept.committed", "settle.committed", "claim.committed"]);
         self.ended.clear();
-        Ok(Batch { done, claims: std::mem::take(&mut self.claims) })
+        let (claims, news) = (std::mem::take(&mut self.claims), std::mem::take(&mut self.news));
+        Ok(Batch { done, claims, news, committed })
     }
 
     fn one(&mut self, command: &Command, now_ms: u64) -> rusqlite::Result<Done> {
@@ -314,6 +349,7 @@ impl Journal {
     pub(super) fn undo(&mut self) {
         let _also_fails_if_the_disk_does = self.connection.execute_batch("ROLLBACK");
         self.writing = false;
+        self.news.clear();
         for claim in std::mem::take(&mut self.claims) {
             let lane = self.lane(&claim.plugin);
             lane.wants += 1;

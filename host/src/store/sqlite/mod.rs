@@ -48,7 +48,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot, watch};
 
 use self::inbox::{Inbox, Reply};
-pub use self::journal::{Batch, Command, Done, Failure, Journal, Limits};
+pub use self::journal::{Batch, Command, Done, Failure, Journal, Limits, News};
 pub use self::known::PluginRecord;
 pub use self::lanes::LaneCounts;
 pub use self::lock::{Lock, LockError};
@@ -61,6 +61,7 @@ use super::{
     Accept, Accepted, Attempt, Claim, Health, KnownPlugin, LaneStatus, LivePlugin, RefusedRequest,
     Settled, Store, StoreError,
 };
+use crate::telemetry::live::Live;
 use crate::telemetry::metrics::Metrics;
 
 /// Questions of operators that are answered at once. Each has a connection of
@@ -106,7 +107,8 @@ impl SqliteStore {
     /// [`Lock`], and starts its writer.
     ///
     /// `answers`: the runtime on which those who wait are told. `metrics`: told of
-    /// each commit, and of what is owed.
+    /// each commit, and of what is owed. `live`: told of what the journal decides by
+    /// itself.
     ///
     /// # Errors
     /// See [`OpenError`]; also where no thread can be started.
@@ -116,6 +118,7 @@ impl SqliteStore {
         limits: Limits,
         answers: Handle,
         metrics: Arc<Metrics>,
+        live: Live,
     ) -> Result<Opened, OpenError> {
         let path = data_dir.join(schema::FILE);
         let journal = Journal::open(&path, vfs(), limits, unix_ms())?;
@@ -125,7 +128,7 @@ impl SqliteStore {
         let counts = Counts::new(journal.counts());
         let readers = Readers::new(path.clone(), answers.clone());
         metrics.owed(journal.owed());
-        let writer = writer::Writer::new(journal, Arc::clone(&inbox), answers, metrics);
+        let writer = writer::Writer::new(journal, Arc::clone(&inbox), answers, metrics, live);
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || writer.run())
@@ -146,9 +149,11 @@ impl SqliteStore {
     /// # Errors
     /// See [`RequestError`].
     pub async fn query(&self, query: Query) -> Result<Value, RequestError> {
-        let _permit = self.queries.acquire().await;
+        let permit = Arc::clone(&self.queries).acquire_owned().await;
         let path = self.path.clone();
         let asking = tokio::task::spawn_blocking(move || {
+            // Here, since it is answered to its end also where nobody waits any more.
+            let _permit = permit;
             let mut connection =
                 schema::open_reader(&path, vfs()).map_err(|error| unavailable(&error))?;
             let until = Instant::now() + QUERY_MAX;

@@ -9,8 +9,11 @@ use serde_json::Value;
 
 use super::operate::{self, Context};
 use super::schema::{self, OpenError};
-use super::{Lock, LockError, PluginRecord, delivery_id, known, query, unix_ms, vfs};
-use crate::store::records::{Operation, Query, Report, RequestError};
+use super::{Lock, LockError, PluginRecord, delivery_id, known, query, rows, unix_ms, vfs};
+use crate::store::records::{Deed, Operation, Query, Report, RequestError};
+
+/// Who changes something without a server, as over the control socket.
+const ACTOR: &str = "local";
 
 /// See the module's text.
 pub struct Offline {
@@ -116,7 +119,11 @@ impl Offline {
         };
         self.connection.execute_batch("BEGIN IMMEDIATE")?;
         let step = operate::step(&self.connection, operation, &mut context)?;
-        if step.is_ok() {
+        if let Ok(step) = &step {
+            // With what it notes, or neither is there.
+            if let Some(deed) = Deed::of(operation).and_then(|deed| deed.done(&step.report)) {
+                rows::insert_change(&self.connection, &deed.by(ACTOR, now_ms))?;
+            }
             self.connection.execute_batch("COMMIT")?;
         }
         Ok(step.map(|step| step.report))

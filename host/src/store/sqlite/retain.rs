@@ -3,7 +3,7 @@
 //!
 //! It runs between batches, in steps of bounded length.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::journal::Journal;
 use super::matching::{self, Owed};
@@ -11,7 +11,9 @@ use super::matching::{self, Owed};
 /// Rows that one step looks at.
 const STEP: i64 = 500;
 
-/// Changes that are kept, the newest. By number alone: they are few and short,
+/// Changes that are kept, the newest: so many of operators', and so many others,
+/// so that what operators did does not go for a plugin that comes and goes. By
+/// number alone: they are few and short,
 /// some megabytes in all, and where little happens what an operator did long ago
 /// is worth having.
 const CHANGES_KEPT: i64 = 10_000;
@@ -101,15 +103,31 @@ impl Journal {
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
         let (Some(first), Some(last)) = (first, last) else { return Ok(false) };
-        // Their numbers have no gaps.
-        let most = last.saturating_sub(CHANGES_KEPT);
-        if first > most {
+        // There are no more than their numbers reach.
+        if last.saturating_sub(first) < CHANGES_KEPT {
             return Ok(false);
         }
-        self.begin()?;
-        let end = most.min(first.saturating_add(STEP - 1));
-        let removed = self.connection().execute("DELETE FROM changes WHERE seq <= ?1", [end])?;
-        Ok(removed as i64 == STEP)
+        let mut more = false;
+        for operators in [false, true] {
+            let most: Option<i64> = self
+                .connection()
+                .prepare_cached(
+                    "SELECT seq FROM changes WHERE (actor IS NOT NULL) = ?1
+                     ORDER BY seq DESC LIMIT 1 OFFSET ?2",
+                )?
+                .query_row(params![operators, CHANGES_KEPT], |row| row.get(0))
+                .optional()?;
+            let Some(most) = most else { continue };
+            self.begin()?;
+            let removed = self.connection().execute(
+                "DELETE FROM changes WHERE seq IN
+                     (SELECT seq FROM changes WHERE (actor IS NOT NULL) = ?1 AND seq <= ?2
+                      ORDER BY seq LIMIT ?3)",
+                params![operators, most, STEP],
+            )?;
+            more |= removed as i64 == STEP;
+        }
+        Ok(more)
     }
 
     /// Looks at the next events, oldest first, and removes those that are

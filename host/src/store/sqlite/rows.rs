@@ -19,7 +19,7 @@ pub(super) use self::notes::{breaker_change, insert_change, insert_refused};
 pub(super) use self::plugins::{
     breakers, forget_breakers, known, mark_absent, mark_live, note_breaker,
 };
-pub(super) use self::read::{Unreadable, next_due, read_due, read_fresh};
+pub(super) use self::read::{Unreadable, event_id, next_due, read_due, read_fresh};
 use crate::store::{Accept, Attempt, Claim, Key};
 
 /// Where a delivery stands in `queue`.

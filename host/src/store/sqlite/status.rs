@@ -55,9 +55,10 @@ const OLDEST: &str = "SELECT received_at_ms FROM events WHERE seq =
     (SELECT event FROM queue WHERE plugin = ?1 ORDER BY event LIMIT 1)";
 
 /// Those that have a file, are paused, are owed something or have dead letters
-/// that are not discarded, by name.
+/// that are not discarded, by name. The latter also where they were forgotten, of
+/// which nothing else is known.
 pub(super) fn lanes(conn: &Connection, counts: &[LaneCounts]) -> rusqlite::Result<Vec<LaneStatus>> {
-    let counts: HashMap<&str, &LaneCounts> =
+    let mut counts: HashMap<&str, &LaneCounts> =
         counts.iter().map(|counts| (counts.plugin.as_str(), counts)).collect();
     let mut oldest = conn.prepare_cached(OLDEST)?;
     let mut lanes = Vec::new();
@@ -66,7 +67,7 @@ pub(super) fn lanes(conn: &Connection, counts: &[LaneCounts]) -> rusqlite::Resul
     while let Some(row) = rows.next()? {
         // A name that is none has no lane.
         let Some(mut lane) = plugin(row)? else { continue };
-        if let Some(counts) = counts.get(lane.plugin.as_str()) {
+        if let Some(counts) = counts.remove(lane.plugin.as_str()) {
             (lane.owed, lane.running, lane.dead) = (counts.owed, counts.running, counts.dead);
         }
         if lane.owed > 0 {
@@ -79,6 +80,20 @@ pub(super) fn lanes(conn: &Connection, counts: &[LaneCounts]) -> rusqlite::Resul
             lanes.push(lane);
         }
     }
+    let forgotten = counts.into_values().filter(|counts| counts.dead > 0);
+    lanes.extend(forgotten.map(|counts| LaneStatus {
+        plugin: counts.plugin.clone(),
+        digest: String::new(),
+        live: false,
+        deleted_at_ms: None,
+        owed: counts.owed,
+        oldest_at_ms: None,
+        running: counts.running,
+        dead: counts.dead,
+        paused_at_ms: None,
+        breaker_until_ms: None,
+    }));
+    lanes.sort_by(|a, b| a.plugin.cmp(&b.plugin));
     Ok(lanes)
 }
 

@@ -16,11 +16,12 @@ use tracing::{error, info};
 
 use super::failure::{explain, is_doubtful, is_of_the_disk};
 use super::inbox::{Inbox, Reply, Taken, Wants};
-use super::journal::{Command, Done, Failure, Journal};
+use super::journal::{Command, Done, Failure, Journal, News};
 use super::lanes::LaneCounts;
 use super::schema::OpenError;
 use super::{unavailable, unix_ms};
 use crate::store::{Claim, Health, RefusedRequest, StoreError};
+use crate::telemetry::live::{Live, Notice};
 use crate::telemetry::metrics::Metrics;
 
 /// Notes of refused requests are written with whatever else is committed, and
@@ -48,6 +49,7 @@ pub(super) struct Writer {
     inbox: Arc<Inbox>,
     answers: Handle,
     metrics: Arc<Metrics>,
+    live: Live,
     commands: Vec<Command>,
     replies: Vec<Reply>,
     wants: Wants,
@@ -88,12 +90,14 @@ impl Writer {
         inbox: Arc<Inbox>,
         answers: Handle,
         metrics: Arc<Metrics>,
+        live: Live,
     ) -> Self {
         Self {
             journal,
             inbox,
             answers,
             metrics,
+            live,
             commands: Vec::new(),
             replies: Vec::new(),
             wants: Wants::new(),
@@ -239,10 +243,12 @@ impl Writer {
             Ok(batch) => {
                 self.inbox.set_owed(self.journal.owed());
                 self.metrics.owed(self.journal.owed());
-                // A look that found nothing to do is no commit.
-                if !commands.is_empty() || !batch.claims.is_empty() {
+                // What wrote nothing, such as a look that found nothing to do or an
+                // event that there is no room for, is no commit.
+                if batch.committed {
                     self.metrics.commit(commands.len(), began.elapsed());
                 }
+                self.tell_news(batch.news, now_ms);
                 self.tell(batch.done, replies, batch.claims);
             }
             Err(Failure { error, in_command }) => {
@@ -261,6 +267,32 @@ impl Writer {
                 }
                 self.commands.extend(commands);
                 self.replies.extend(replies);
+            }
+        }
+    }
+
+    /// Tells those who look on what the journal decided; nobody waits for that.
+    fn tell_news(&self, news: Vec<News>, at_ms: u64) {
+        for news in news {
+            match news {
+                News::Breaker { plugin, kind, text } => self.live.tell(|| Notice::Plugin {
+                    at_ms,
+                    plugin: plugin.to_string(),
+                    change: kind.code().to_owned(),
+                    digest: None,
+                    generation: None,
+                    text: Some(text),
+                }),
+                News::Dead { plugin, event, delivery, reason } => {
+                    self.metrics.dead();
+                    self.live.tell(|| Notice::Dead {
+                        at_ms,
+                        event,
+                        delivery,
+                        plugin: plugin.to_string(),
+                        reason: reason.to_string(),
+                    });
+                }
             }
         }
     }

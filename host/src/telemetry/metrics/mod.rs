@@ -161,6 +161,11 @@ impl Metrics {
         self.intake().totals.dead += 1;
     }
 
+    /// A plugin whose file did not change is live again.
+    pub fn came(&self, plugin: &PluginName) {
+        self.plugins().came(plugin);
+    }
+
     /// Something became of a plugin's file.
     pub fn reload(&self, plugin: &PluginName, outcome: Reload) {
         match outcome {

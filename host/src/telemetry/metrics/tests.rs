@@ -6,8 +6,11 @@
 )]
 
 use hookbox_core::effects::CalledBody;
+use hookbox_core::ids::Digest;
 
 use super::*;
+use crate::telemetry::changes::{Changes, What};
+use crate::telemetry::live::Live;
 
 const MS: Duration = Duration::from_millis(1);
 const JOURNAL: ServerGauges = ServerGauges { good: true, bytes: 4_096, files_refused: 1 };
@@ -144,6 +147,14 @@ fn plugins_past_their_number_are_counted_together() {
     assert_eq!(metrics.plugin_stats(&names[3]), PluginStats::default());
     assert_eq!(metrics.plugin_stats(&names[203]).outcomes["handled"], 1);
     assert_eq!(metrics.plugin_stats(&names[204]), PluginStats::default());
+
+    // One that is back keeps its place.
+    let (changes, _noting) = Changes::new(Live::default(), Arc::clone(&metrics));
+    let (plugin, digest) = (names[5].clone(), Digest::of(b"code"));
+    changes.tell(What::Gone { plugin: plugin.clone(), generation: 1 });
+    changes.tell(What::Back { plugin, digest, generation: 2 });
+    metrics.call(&ended(&names[204], &[]));
+    assert_eq!(metrics.plugin_stats(&names[5]).outcomes["handled"], 1);
 }
 
 #[test]

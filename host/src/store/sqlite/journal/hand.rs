@@ -4,7 +4,7 @@ use hookbox_core::ids::PluginName;
 use hookbox_core::retry::DeadReason;
 use tracing::error;
 
-use super::Journal;
+use super::{Journal, News};
 use crate::store::records::ChangeKind;
 use crate::store::sqlite::lanes::{Ready, Running, WINDOW};
 use crate::store::sqlite::rows::{self, Dead, Place, Unreadable};
@@ -70,7 +70,9 @@ impl Journal {
             _ => None,
         };
         if let Some((kind, text)) = told {
-            rows::insert_change(&self.connection, &rows::breaker_change(name, kind, text, now_ms))?;
+            let change = rows::breaker_change(name, kind, text.clone(), now_ms);
+            rows::insert_change(&self.connection, &change)?;
+            self.news.push(News::Breaker { plugin: name.clone(), kind, text });
         }
         self.lane(name).breaker_noted = until;
         Ok(())
@@ -120,6 +122,8 @@ impl Journal {
                 reason = reason.code(), error,
                 "dead: the delivery is given up; `hookbox dead list` shows it"
             );
+            let (plugin, event) = (place.plugin.clone(), ready.event_id.to_string());
+            self.news.push(News::Dead { plugin, event, delivery: id, reason });
         }
         Ok(())
     }
@@ -185,6 +189,13 @@ impl Journal {
                     plugin = %name, delivery = row.id, error = row.error,
                     "dead: the journal's copy of the event cannot be read"
                 );
+                let event = rows::event_id(&self.connection, row.key)?;
+                self.news.push(News::Dead {
+                    plugin: name.clone(),
+                    event,
+                    delivery: row.id,
+                    reason,
+                });
             }
         }
         Ok(())

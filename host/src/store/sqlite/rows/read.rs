@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hookbox_core::event::{Event, Stored};
 use hookbox_core::ids::PluginName;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::{integer, natural, small};
 use crate::store::Key;
@@ -26,6 +26,16 @@ pub(in crate::store::sqlite) struct Unreadable {
     pub(in crate::store::sqlite) id: String,
     pub(in crate::store::sqlite) attempts: u32,
     pub(in crate::store::sqlite) error: String,
+}
+
+/// The event's id, as it stands there; empty where that is none.
+pub(in crate::store::sqlite) fn event_id(
+    connection: &Connection,
+    key: Key,
+) -> rusqlite::Result<String> {
+    let mut id = connection.prepare_cached("SELECT id FROM events WHERE seq = ?1")?;
+    let id = id.query_row([key.event], |row| Ok(row.get(0).unwrap_or_default())).optional()?;
+    Ok(id.unwrap_or_default())
 }
 
 /// Both readers' columns, so that one function can take them.

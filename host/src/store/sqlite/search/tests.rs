@@ -98,6 +98,22 @@ fn a_text_is_looked_for_in_ids_names_and_bodies() {
 }
 
 #[test]
+fn what_is_hidden_of_an_event_is_not_found() {
+    let fixture = six();
+    let body = r#"{"data":{"Livestream":{"name":"Harbour","stream_key":"sk-4711","id":"sk"}}}"#;
+    let change = "UPDATE events SET name = 'livestream_edit', document = ?1 WHERE seq = 5";
+    fixture.conn.execute(change, [body]).expect("an update");
+    for text in ["s", "sk-", "sk-4711", "SK-4", "4711"] {
+        let found = events(&fixture, &having(&format!("stream_key\":\"{text}"))).0;
+        assert_eq!(found, [""; 0], "{text}");
+    }
+    assert_eq!(events(&fixture, &having("sk-4711")).0, [""; 0]);
+    for text in ["harbour", "stream_key", "Livestream\""] {
+        assert_eq!(events(&fixture, &having(text)).0, [event_id(5)], "{text}");
+    }
+}
+
+#[test]
 fn operations_by_a_filter_look_for_its_text_too() {
     let mut fixture = six();
     let mut world = World::default();
@@ -122,7 +138,7 @@ fn a_page_ends_when_enough_of_bodies_was_read() {
     for seq in 1..=events_max {
         fixture.dead("audit", seq, false);
     }
-    let large = "UPDATE events SET document = ?1 || seq || ';'";
+    let large = "UPDATE events SET document = '\"' || ?1 || seq || ';\"'";
     let body = "x".repeat(1024 * 1024);
     fixture.conn.execute(large, [&body]).expect("large bodies");
     let megabytes = |bytes: u64| u32::try_from(bytes >> 20).expect("a small number");

@@ -14,6 +14,7 @@ use super::super::{Limits, SqliteStore, Waiting};
 use super::*;
 use crate::store::records::Operation;
 use crate::store::{Accept, Attempt, LivePlugin, NewDelivery, Policy, Store as _};
+use crate::telemetry::live::Live;
 use crate::telemetry::metrics::Metrics;
 
 fn counted(plugin: &str, owed: u64, dead: u64) -> LaneCounts {
@@ -37,14 +38,20 @@ fn a_plugin_is_listed_while_it_has_a_file_or_anything_is_left_of_it() {
         .expect("an update");
     fixture.owe("owed", 3, 0, "pending");
     fixture.owe("owed", 2, 1, "running");
-    let counts = [counted("owed", 2, 0), counted("dead", 0, 4), counted("unknown", 1, 1)];
+    let counts = [
+        counted("owed", 2, 0),
+        counted("dead", 0, 4),
+        counted("forgotten", 0, 1),
+        counted("empty", 0, 0),
+    ];
     let lanes = lanes(&fixture.conn, &counts).expect("the lanes");
     let names: Vec<_> = lanes.iter().map(|lane| lane.plugin.as_str()).collect();
-    assert_eq!(names, ["dead", "live", "owed", "paused", "unloadable"]);
+    assert_eq!(names, ["dead", "forgotten", "live", "owed", "paused", "unloadable"]);
     let of = |name: &str| lanes.iter().find(|lane| lane.plugin.as_str() == name).expect(name);
     let owed = of("owed");
     assert_eq!((owed.owed, owed.running, owed.oldest_at_ms), (2, 1, Some(received(2))));
     assert_eq!((owed.live, owed.deleted_at_ms), (false, Some(1)));
+    assert_eq!((of("forgotten").dead, of("forgotten").live), (1, false));
     assert_eq!((of("dead").dead, of("dead").oldest_at_ms), (4, None));
     assert_eq!((of("live").live, of("live").breaker_until_ms), (true, Some(START_MS)));
     assert_eq!(of("paused").paused_at_ms, Some(7));
@@ -129,8 +136,14 @@ async fn the_lanes_of_a_running_store_say_what_was_committed() {
         attempt_log_bytes_max: 100,
     };
     let waiting = Waiting { count_max: 10, bytes_max: 100_000 };
-    let opened =
-        SqliteStore::open(folder.path(), waiting, limits, Handle::current(), Metrics::new());
+    let opened = SqliteStore::open(
+        folder.path(),
+        waiting,
+        limits,
+        Handle::current(),
+        Metrics::new(),
+        Live::default(),
+    );
     let store = opened.expect("a store").store;
     let plugin: PluginName = "probe".parse().expect("a name");
     assert_eq!(store.lanes().await.expect("lanes"), []);
