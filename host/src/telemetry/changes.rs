@@ -282,7 +282,8 @@ mod tests {
         let digest = Digest::of(b"code");
         changes.tell(What::Gone { plugin: plugin("audit"), generation: 1 });
         changes.tell(What::Back { plugin: plugin("audit"), digest, generation: 2 });
-        let journal = super::super::metrics::JournalGauges { good: true, bytes: 0 };
+        let journal =
+            super::super::metrics::ServerGauges { good: true, bytes: 0, files_refused: 0 };
         let text = metrics.encode(&[], journal);
         assert!(text.contains("hookbox_reloads_total{outcome=\"live\"} 0"), "{text}");
         assert!(text.contains("hookbox_reloads_total{outcome=\"gone\"} 1"), "{text}");

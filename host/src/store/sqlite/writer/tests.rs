@@ -94,7 +94,8 @@ fn what_the_journal_decides_by_itself_is_told_once_it_is_committed() {
     );
     assert_eq!(reason, hookbox_core::retry::DeadReason::Unreadable.to_string());
     let encoded = || {
-        let journal = crate::telemetry::metrics::JournalGauges { good: true, bytes: 0 };
+        let journal =
+            crate::telemetry::metrics::ServerGauges { good: true, bytes: 0, files_refused: 0 };
         metrics.encode(&[], journal)
     };
     let text = encoded();
