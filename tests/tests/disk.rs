@@ -115,7 +115,7 @@ fn a_real_full_file_system_is_survived() {
     let data = site.path("data");
     fs::create_dir(&data).expect("a folder");
     let mounted = Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=6m", "hookbox-test"])
+        .args(["-t", "tmpfs", "-o", "size=14m", "hookbox-test"])
         .arg(&data)
         .status();
     if !mounted.is_ok_and(|status| status.success()) {
@@ -124,7 +124,8 @@ fn a_real_full_file_system_is_survived() {
     }
     let _unmounted = Unmount(&data);
     let filler = data.join("filler");
-    fs::write(&filler, vec![1; 2 << 20]).expect("2 MiB");
+    // As much as what is written until then, which is copied once more on the way back.
+    fs::write(&filler, vec![1; 7 << 20]).expect("7 MiB");
     site.install("probe", &probe(1));
     let server = site.serve();
     let large = "x".repeat(100_000);

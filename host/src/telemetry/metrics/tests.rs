@@ -88,6 +88,7 @@ fn each_metric_has_the_name_that_operators_are_told() {
         ("hookbox_breaker_open{plugin=\"audit\"}", 1.0),
         ("hookbox_journal_good", 1.0),
         ("hookbox_journal_bytes", 4_096.0),
+        ("hookbox_plugin_files_refused", 1.0),
         (&format!("hookbox_build_info{{version=\"{version}\"}}"), 1.0),
     ] {
         assert_eq!(value(&text, series), Some(expected), "{series} in\n{text}");
@@ -105,7 +106,7 @@ fn each_metric_has_the_name_that_operators_are_told() {
     // Each sample belongs to a family that is described once.
     let families: Vec<&str> =
         text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
-    assert_eq!(families.len(), 22, "{families:?}");
+    assert_eq!(families.len(), 23, "{families:?}");
     assert!(!text.contains("private"), "{text}");
 }
 
