@@ -52,7 +52,7 @@ pub(crate) fn admin(connections: usize, seconds: u64) -> Result<()> {
     fs::create_dir(folder.path().join("plugins"))?;
     fs::copy(components.join("audit-log.wasm"), folder.path().join("plugins/audit-log.wasm"))?;
     let config = folder.path().join("hookbox.toml");
-    fs::write(&config, CONFIG.replace("[server]\n", "[server]\nadmin = \"127.0.0.1:0\"\n"))?;
+    fs::write(&config, CONFIG.replace("admin = \"\"", "admin = \"127.0.0.1:0\""))?;
     let server = Server::start(&target().join("release/hookbox"), &config)?;
     let mut addresses = Vec::new();
     for message in ["listening for operators", "listening for webhooks at /hooks/<source>"] {

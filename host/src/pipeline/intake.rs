@@ -133,7 +133,7 @@ impl<S: Store> Intake<S> {
         plugins: usize,
         duplicate: bool,
     ) {
-        self.witness.live.tell(|| Notice::Received {
+        self.witness.live.tell_often(|| Notice::Received {
             at_ms,
             event: id.to_string(),
             name: shown(event.name()),
@@ -150,7 +150,7 @@ impl<S: Store> Intake<S> {
         let source = shown(source);
         warn!(%peer, source, status, code, "refused");
         let at_ms = unix_ms();
-        self.witness.live.tell(|| Notice::Refused {
+        self.witness.live.tell_often(|| Notice::Refused {
             at_ms,
             peer: peer.ip().to_string(),
             source: source.clone(),

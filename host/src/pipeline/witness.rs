@@ -40,7 +40,7 @@ impl Witness {
             duration: attempt.duration,
             requests: &attempt.calls,
         });
-        self.live.tell(|| notice_of_attempt(&plugin.name, claim, attempt));
+        self.live.tell_often(|| notice_of_attempt(&plugin.name, claim, attempt));
     }
 
     /// A delivery was given up.

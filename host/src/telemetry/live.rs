@@ -4,6 +4,10 @@
 //!
 //! Invariant: no notice holds a secret or a body.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
 use serde::Serialize;
 use tokio::sync::broadcast;
 use utoipa::ToSchema;
@@ -66,33 +70,108 @@ pub enum Notice {
 
 /// Where notices go. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Live(broadcast::Sender<Notice>);
+pub struct Live {
+    notices: broadcast::Sender<Notice>,
+    often: Arc<Often>,
+}
+
+/// What is told of often in this second.
+#[derive(Debug)]
+struct Often {
+    start: Instant,
+    /// The second since the start, and how many were told in it.
+    told: AtomicU64,
+    left_out: AtomicU64,
+}
 
 impl Default for Live {
     fn default() -> Self {
-        Self(broadcast::Sender::new(BEHIND_MAX))
+        let (told, left_out) = (AtomicU64::new(0), AtomicU64::new(0));
+        let often = Arc::new(Often { start: Instant::now(), told, left_out });
+        Self { notices: broadcast::Sender::new(BEHIND_MAX), often }
     }
 }
 
 impl Live {
     /// Tells everyone who looks on. `notice` is made only where someone does.
     pub fn tell(&self, notice: impl FnOnce() -> Notice) {
-        if self.0.receiver_count() > 0 {
-            let _all_left = self.0.send(notice());
+        if self.notices.receiver_count() > 0 {
+            let _all_left = self.notices.send(notice());
         }
     }
 
-    /// The same, where there may be nothing to tell.
+    /// The same where there may be nothing to tell.
     pub fn tell_some(&self, notice: impl FnOnce() -> Option<Notice>) {
-        if self.0.receiver_count() > 0
+        if self.notices.receiver_count() > 0
             && let Some(notice) = notice()
         {
-            let _all_left = self.0.send(notice);
+            let _all_left = self.notices.send(notice);
         }
+    }
+
+    /// The same for what may happen many thousand times a second: past
+    /// [`Live::OFTEN_PER_S_MAX`] in one it is counted as left out.
+    pub fn tell_often(&self, notice: impl FnOnce() -> Notice) {
+        if self.notices.receiver_count() == 0 {
+            return;
+        }
+        match self.often.admits(self.often.start.elapsed().as_secs()) {
+            true => self.tell(notice),
+            false => {
+                self.often.left_out.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Notices of what happens often that are told in a second. Nobody can read
+    /// more, and to make and send them all would cost whoever accepts webhooks.
+    pub const OFTEN_PER_S_MAX: u64 = 200;
+
+    /// How many were left out since the start, while somebody looked on.
+    pub fn left_out(&self) -> u64 {
+        self.often.left_out.load(Ordering::Relaxed)
     }
 
     /// Everything from now on.
     pub fn subscribe(&self) -> broadcast::Receiver<Notice> {
-        self.0.subscribe()
+        self.notices.subscribe()
+    }
+}
+
+impl Often {
+    /// Whether this second has room for one more.
+    fn admits(&self, second: u64) -> bool {
+        let next = |told: u64| match (told >> 32 == second, told & u64::from(u32::MAX)) {
+            (false, _) => Some(second << 32 | 1),
+            (true, count) if count < Live::OFTEN_PER_S_MAX => Some(told + 1),
+            (true, _) => None,
+        };
+        self.told.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_happens_too_often_in_a_second_is_left_out_and_counted() {
+        let live = Live::default();
+        let notice = || Notice::Journal { at_ms: 1, good: true, error: None };
+        live.tell_often(notice);
+        assert_eq!(live.left_out(), 0, "nobody looks on");
+        let (mut second, mut admitted) = (7, 0);
+        for _ in 0..1_000 {
+            admitted += u64::from(live.often.admits(second));
+        }
+        assert_eq!(admitted, Live::OFTEN_PER_S_MAX);
+        second += 1;
+        assert!(live.often.admits(second));
+        let receiver = live.subscribe();
+        for _ in 0..3 * Live::OFTEN_PER_S_MAX {
+            live.tell_often(notice);
+        }
+        assert!(live.left_out() > 0);
+        assert!(receiver.len() as u64 + live.left_out() == 3 * Live::OFTEN_PER_S_MAX);
     }
 }

@@ -88,7 +88,8 @@ impl Chosen {
 
 /// What happens, as server-sent events: each notice under the name of its kind;
 /// `tick` once a second, with the status of the server without its series; and
-/// `missed` with a count, where the reader was too slow.
+/// `missed` with a count, where the reader was too slow, or more happened in a
+/// second than anyone could read.
 #[utoipa::path(
     get,
     path = "/api/v1/stream",
@@ -139,13 +140,13 @@ type Queue = mpsc::Sender<Result<Event, Infallible>>;
 async fn fill(app: App, chosen: Chosen, queue: Queue) {
     let mut notices = app.backend.live().subscribe();
     let mut ticks = app.ticks.subscribe();
+    let mut left_out = app.backend.live().left_out();
     let mut next = ticks::tick(&*app.backend).await.map(|tick| named("tick", &*tick));
     loop {
-        if let Some(event) = next.take() {
-            match tokio::time::timeout(STALL_MAX, queue.send(Ok(event))).await {
-                Ok(Ok(())) => {}
-                Ok(Err(_)) | Err(_) => return,
-            }
+        if let Some(event) = next.take()
+            && !sent(&queue, event).await
+        {
+            return;
         }
         next = tokio::select! {
             notice = notices.recv() => match notice {
@@ -156,11 +157,25 @@ async fn fill(app: App, chosen: Chosen, queue: Queue) {
                 Err(RecvError::Closed) => return,
             },
             changed = ticks.changed() => match changed {
-                Ok(()) => Some(named("tick", &*ticks.borrow_and_update())),
+                Ok(()) => {
+                    let before = std::mem::replace(&mut left_out, app.backend.live().left_out());
+                    let tick = named("tick", &*ticks.borrow_and_update());
+                    let missed = left_out.saturating_sub(before);
+                    let missed = named("missed", json!({ "count": missed }).to_string());
+                    if left_out > before && !sent(&queue, missed).await {
+                        return;
+                    }
+                    Some(tick)
+                }
                 Err(_) => return,
             },
         };
     }
+}
+
+/// Whether the reader is there and takes it in time.
+async fn sent(queue: &Queue, event: Event) -> bool {
+    matches!(tokio::time::timeout(STALL_MAX, queue.send(Ok(event))).await, Ok(Ok(())))
 }
 
 fn named(name: &str, data: impl AsRef<str>) -> Event {
