@@ -102,6 +102,11 @@ pub use subject::{Subject, SubjectKind};
 mod guide {}
 
 /// A plugin: what it wants, and what it does with it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no plugin: it does not implement `hookbox_sdk::Plugin`",
+    label = "not a plugin",
+    note = "write `impl Plugin for {Self} {{ fn handle(event: Event, delivery: Delivery) -> Result<(), Failure> {{ … }} }}`"
+)]
 pub trait Plugin {
     /// Names of the events it wants, as the sender spells them, such as
     /// `sd_encoded`. Empty: every event.
