@@ -1,13 +1,14 @@
 //! The hookbox server: receives webhooks, verifies and types them, and hands
 //! each to the WebAssembly plugins that asked for it.
 //!
-//! Who may use whom: `cli` → `pipeline` → {`admin`, `ingress`, `plugin`} → {`outbound`, `store`}
+//! Who may use whom: `cli` → `author`, `pipeline` → {`admin`, `ingress`, `plugin`} → {`outbound`, `store`}
 //! → `config`, `telemetry`, `files`, `notify` → `hookbox_core`. Members of the braces do
-//! not know each other; [`pipeline`] is the one place that joins them.
+//! not know each other; [`pipeline`] is the one place that joins them. `author` uses none of them.
 
 #![warn(clippy::print_stderr, clippy::print_stdout)]
 
 pub mod admin;
+pub mod author;
 pub mod cli;
 pub mod config;
 pub mod faults;

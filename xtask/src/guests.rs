@@ -5,6 +5,7 @@
 //! Debian's packages give a compiler with the library's sources, and it is
 //! built from those.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -53,6 +54,12 @@ fn copy_if_changed(from: &Path, to: &Path) -> Result<()> {
         fs::write(to, bytes)?;
     }
     Ok(())
+}
+
+/// What cargo needs to be told, as environment variables, so that it builds
+/// plugins; nothing where the toolchain has the target.
+pub(crate) fn environment() -> Result<BTreeMap<&'static str, String>> {
+    Toolchain::find()?.environment()
 }
 
 /// What can build for the target.
@@ -108,25 +115,33 @@ impl Toolchain {
             .args(["--package", package, "--features", features])
             .arg("--target-dir")
             .arg(&folder);
-        if let Self::Debian { rustc, libraries, linkers } = self {
-            let path = std::env::var_os("PATH").unwrap_or_default();
-            let mut folders = vec![linkers.clone(), linkers.join("gcc-ld")];
-            folders.extend(std::env::split_paths(&path));
-            let flags = format!(
-                "-C link-self-contained=no -L native={}",
-                libraries.to_str().context("the target directory's path is not UTF-8")?
-            );
-            command
-                .arg("-Zbuild-std=std,panic_abort")
-                .env("PATH", std::env::join_paths(folders)?)
-                .env("RUSTC", rustc)
-                .env("RUSTC_BOOTSTRAP", "1")
-                .env("RUSTFLAGS", flags)
-                .env_remove("RUSTUP_TOOLCHAIN")
-                .env("CARGO_TARGET_WASM32_WASIP2_LINKER", linkers.join("wasm-component-ld"));
+        if let Self::Debian { .. } = self {
+            command.envs(self.environment()?).env_remove("RUSTUP_TOOLCHAIN");
         }
         run(&mut command)?;
         Ok(folder.join(TARGET).join("guest"))
+    }
+
+    /// What cargo needs to be told so that it builds for the target.
+    fn environment(&self) -> Result<BTreeMap<&'static str, String>> {
+        let Self::Debian { rustc, libraries, linkers } = self else {
+            return Ok(BTreeMap::new());
+        };
+        let text = |path: &Path| {
+            path.to_str().map(str::to_owned).context("the target directory's path is not UTF-8")
+        };
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let mut folders = vec![linkers.clone(), linkers.join("gcc-ld")];
+        folders.extend(std::env::split_paths(&path));
+        let path = std::env::join_paths(folders)?;
+        Ok(BTreeMap::from([
+            ("CARGO_UNSTABLE_BUILD_STD", "std,panic_abort".to_owned()),
+            ("PATH", text(Path::new(&path))?),
+            ("RUSTC", text(rustc)?),
+            ("RUSTC_BOOTSTRAP", "1".to_owned()),
+            ("RUSTFLAGS", format!("-C link-self-contained=no -L native={}", text(libraries)?)),
+            ("CARGO_TARGET_WASM32_WASIP2_LINKER", text(&linkers.join("wasm-component-ld"))?),
+        ]))
     }
 }
 

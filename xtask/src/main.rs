@@ -11,6 +11,7 @@ mod chromium;
 mod demo;
 mod dist;
 mod guests;
+mod languages;
 mod loads;
 mod recovery;
 mod server;

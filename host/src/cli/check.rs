@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use hookbox_core::ids::{Digest, PluginName};
@@ -20,7 +21,7 @@ use crate::plugin::verdict::{Facts, Refused, Verdict};
 use crate::plugin::{engine, imports};
 
 /// Characters of a line of text that comes from a file.
-const TEXT_CHARS_MAX: usize = 2_000;
+pub(super) const TEXT_CHARS_MAX: usize = 2_000;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -64,7 +65,8 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     Ok(if all_accepted { ExitCode::SUCCESS } else { ExitCode::from(REFUSED) })
 }
 
-struct Checker {
+/// Judges plugins without a server.
+pub(super) struct Checker {
     plugins: Plugins,
     file_bytes_max: u64,
     loader: Loader,
@@ -74,7 +76,7 @@ struct Checker {
 }
 
 impl Checker {
-    fn new(mut settings: Settings, plugins: Plugins) -> anyhow::Result<Self> {
+    pub(super) fn new(mut settings: Settings, plugins: Plugins) -> anyhow::Result<Self> {
         // One call at a time; with the pool as it is configured, since it bounds
         // what a component may have.
         settings.runtime.instances_max = 1;
@@ -107,18 +109,29 @@ impl Checker {
             return Ok(Verdict::new(&name, None, about.len(), facts, refused, &settings.grants));
         }
         let bytes = fs::read(file).with_context(|| shown.to_string())?;
-        let digest = Digest::of(&bytes);
-        let (facts, code) = self.loader.load(&name, &bytes, digest, settings);
+        Ok(self.judge(&name, &bytes, settings))
+    }
+
+    /// The verdict on a file's bytes, of a server that grants nothing.
+    pub(super) fn judge_ungranted(&self, name: &PluginName, bytes: &[u8]) -> Verdict {
+        let settings = config::Plugin { grants: Arc::default(), ..self.plugins.of(name).clone() };
+        self.judge(name, bytes, &settings)
+    }
+
+    fn judge(&self, name: &PluginName, bytes: &[u8], settings: &config::Plugin) -> Verdict {
+        let digest = Digest::of(bytes);
+        let (facts, code) = self.loader.load(name, bytes, digest, settings);
         let length = bytes.len() as u64;
-        Ok(Verdict::new(&name, Some(digest), length, facts, code.err(), &settings.grants))
+        Verdict::new(name, Some(digest), length, facts, code.err(), &settings.grants)
     }
 }
 
-fn name_of(file: &Path) -> Option<PluginName> {
+/// The name of a plugin by its file.
+pub(super) fn name_of(file: &Path) -> Option<PluginName> {
     file.file_name()?.to_str()?.strip_suffix(".wasm")?.parse().ok()
 }
 
-fn show(out: &mut impl Write, file: &Path, verdict: &Verdict) -> std::io::Result<()> {
+pub(super) fn show(out: &mut impl Write, file: &Path, verdict: &Verdict) -> std::io::Result<()> {
     let text = |text: &str| line(text, TEXT_CHARS_MAX);
     let list = |items: &[String], none: &str| match items {
         [] => none.to_owned(),

@@ -3,6 +3,7 @@
 //! Beside them: `choose` (filters), `journal` (the server or the file), `list`
 //! (pages as tables), `show` and `paint` (text for people), `exit` (statuses).
 
+mod build;
 mod changes;
 mod check;
 mod choose;
@@ -18,6 +19,7 @@ mod kv;
 mod list;
 mod log_level;
 mod man;
+mod new;
 mod paint;
 mod plugins;
 mod refusals;
@@ -81,6 +83,10 @@ Examples:
     /// Lists what changed: plugins, settings, and what operators did
     #[command(subcommand)]
     Changes(changes::Verb),
+    /// Writes a new plugin's project
+    New(new::Arguments),
+    /// Builds a plugin from its project
+    Build(build::Arguments),
     /// Judges plugin files as a server would, without one
     Check(check::Arguments),
     /// Sends a sample webhook to the server
@@ -132,6 +138,8 @@ pub fn main() -> ExitCode {
         Verb::Plugins(verb) => plugins::run(verb).map(done),
         Verb::Kv(verb) => kv::run(verb).map(done),
         Verb::Changes(verb) => changes::run(verb).map(done),
+        Verb::New(arguments) => new::run(arguments).map(done),
+        Verb::Build(arguments) => build::run(arguments),
         Verb::Check(arguments) => check::run(arguments),
         Verb::Send(arguments) => send::run(arguments),
         Verb::Config(verb) => config::run(verb).map(done),

