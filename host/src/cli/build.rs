@@ -9,7 +9,7 @@ use hookbox_core::ids::PluginName;
 
 use super::check::{self, Checker, TEXT_CHARS_MAX};
 use super::exit::REFUSED;
-use super::show::{count, json_to, line};
+use super::show::{bytes, json_to, line};
 use crate::author::build;
 use crate::author::project::Project;
 use crate::config;
@@ -92,7 +92,7 @@ fn show(out: &mut impl Write, file: &Path, verdict: &Verdict) -> io::Result<()> 
         items => line(&items.join(", "), TEXT_CHARS_MAX),
     };
     writeln!(out, "{}: built", file.display())?;
-    writeln!(out, "  size      {}", count(verdict.bytes, "byte"))?;
+    writeln!(out, "  size      {}", bytes(verdict.bytes))?;
     writeln!(out, "  events    {}", list(&verdict.events, "all"))?;
     writeln!(out, "  imports   {}", list(&verdict.imports, "nothing"))?;
     writeln!(out, "  needs     {}", list(&verdict.wants, "no grant"))?;

@@ -13,6 +13,7 @@
     reason = "a test fails by panicking, and says what it skips and how long it took"
 )]
 
+mod dev;
 mod rust;
 
 use std::path::{Path, PathBuf};
