@@ -1,5 +1,6 @@
 //! `hookbox build`
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -94,7 +95,10 @@ fn show(out: &mut impl Write, file: &Path, verdict: &Verdict) -> io::Result<()> 
     writeln!(out, "{}: built", file.display())?;
     writeln!(out, "  size      {}", bytes(verdict.bytes))?;
     writeln!(out, "  events    {}", list(&verdict.events, "all"))?;
-    writeln!(out, "  imports   {}", list(&verdict.imports, "nothing"))?;
+    for (index, line) in imports(&verdict.imports).iter().enumerate() {
+        let head = if index == 0 { "imports" } else { "" };
+        writeln!(out, "  {head:8}  {}", self::line(line, TEXT_CHARS_MAX))?;
+    }
     writeln!(out, "  needs     {}", list(&verdict.wants, "no grant"))?;
     if !verdict.fix.is_empty() {
         writeln!(out, "  By these lines an operator grants it:")?;
@@ -103,4 +107,19 @@ fn show(out: &mut impl Write, file: &Path, verdict: &Verdict) -> io::Result<()> 
         }
     }
     Ok(())
+}
+
+/// A line for each package: `wasi:io@0.2.12: error, poll, streams`.
+fn imports(names: &[String]) -> Vec<String> {
+    let mut packages: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for name in names {
+        let (package, rest) = name.split_once('/').unwrap_or((name, ""));
+        let (interface, version) = rest.split_once('@').unwrap_or((rest, ""));
+        let at = if version.is_empty() { "" } else { "@" };
+        packages.entry(format!("{package}{at}{version}")).or_default().push(interface);
+    }
+    match packages.is_empty() {
+        true => vec!["nothing".to_owned()],
+        false => packages.iter().map(|(name, of)| format!("{name}: {}", of.join(", "))).collect(),
+    }
 }
