@@ -176,6 +176,8 @@ fn a_component_of_each_version_handles_each_kind_of_event() {
             assert_eq!(json(&received.body), sent);
             assert_eq!(received.header("authorization"), Some(&*format!("Bearer {TOKEN}")));
         }
+        let succeeded = ["events", "list", "--state", "succeeded"];
+        running.site.wait_listed(&succeeded, events.lines().count());
         let kept = running.site.done(&["kv", "get", "witness", "last"]);
         let last = json(events.lines().last().expect("events"));
         assert!(kept.contains(text(&last, "event")), "{kept}");
