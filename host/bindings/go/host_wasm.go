@@ -7,6 +7,7 @@ import (
 	about "hookbox/wit/export_hookbox_plugin_about"
 	handler "hookbox/wit/export_hookbox_targetvideo_handler"
 	types "hookbox/wit/hookbox_plugin_types"
+	"hookbox/wit/runtime"
 	wit "hookbox/wit/types"
 	config "hookbox/wit/wasi_config_store"
 	atomics "hookbox/wit/wasi_keyvalue_atomics"
@@ -15,19 +16,39 @@ import (
 	_ "hookbox/wit/wit_exports"
 )
 
-// heapBytesSoft is where the collector begins to work hard: half of the memory
-// that a plugin has unless the operator says otherwise.
-const heapBytesSoft = 32 << 20
+// heapGrowthPercent is how much the heap may grow between collections: Go's own
+// default.
+const heapGrowthPercent = 100
+
+// The host writes what an import answers into memory that it asks the plugin for,
+// and while it asks no import may be called. A garbage collection asks for the
+// time, so none may run then, nor while the host writes the event: only while the
+// handler runs, and not within Import.
+func init() { debug.SetGCPercent(-1) }
+
+// Import calls an import of the host's: every one of the generated packages that
+// answers with text, a list or an error has to be called by it. What is in this
+// package does so by itself.
+func Import[T any](call func() T) T {
+	// Also waits for the end of a collection that runs.
+	before := debug.SetGCPercent(-1)
+	defer debug.SetGCPercent(before)
+	answer := call()
+	// From here on it lasts as long as the answer is in use.
+	runtime.Unpin()
+	return answer
+}
 
 // Register makes a plugin known to the host. Call it once, in an init function.
 func Register(plugin Plugin) {
-	debug.SetMemoryLimit(heapBytesSoft)
 	about.Exported = func() types.Description {
 		return types.Description{
 			Name: plugin.Name, Version: plugin.Version, Events: plugin.Events, Wants: plugin.Wants,
 		}
 	}
 	handler.Exported = func(event Event, delivery Delivery) wit.Result[wit.Unit, types.Failure] {
+		debug.SetGCPercent(heapGrowthPercent)
+		defer debug.SetGCPercent(-1)
 		if err := plugin.Handle(event, delivery); err != nil {
 			return wit.Err[wit.Unit, types.Failure](failureOf(err))
 		}
@@ -41,7 +62,7 @@ func logLine(level uint8, format string, args ...any) {
 
 // Config gives a setting or secret, and whether it is there.
 func Config(key string) (string, bool) {
-	answer := config.Get(key)
+	answer := Import(func() wit.Result[wit.Option[string], config.Error] { return config.Get(key) })
 	if answer.IsErr() || answer.Ok().IsNone() {
 		return "", false
 	}
@@ -53,7 +74,7 @@ var bucket *store.Bucket
 
 func open() (*store.Bucket, error) {
 	if bucket == nil {
-		opened := store.Open("")
+		opened := Import(func() wit.Result[*store.Bucket, store.Error] { return store.Open("") })
 		if opened.IsErr() {
 			return nil, storeError(opened.Err())
 		}
@@ -79,7 +100,7 @@ func (state) Get(key string) ([]byte, bool, error) {
 	if err != nil {
 		return nil, false, err
 	}
-	got := b.Get(key)
+	got := Import(func() wit.Result[wit.Option[[]byte], store.Error] { return b.Get(key) })
 	if got.IsErr() {
 		return nil, false, storeError(got.Err())
 	}
@@ -93,7 +114,8 @@ func (state) Set(key string, value []byte) error {
 	if err != nil {
 		return err
 	}
-	if set := b.Set(key, value); set.IsErr() {
+	set := Import(func() wit.Result[wit.Unit, store.Error] { return b.Set(key, value) })
+	if set.IsErr() {
 		return storeError(set.Err())
 	}
 	return nil
@@ -105,7 +127,8 @@ func (state) Delete(key string) error {
 	if err != nil {
 		return err
 	}
-	if deleted := b.Delete(key); deleted.IsErr() {
+	deleted := Import(func() wit.Result[wit.Unit, store.Error] { return b.Delete(key) })
+	if deleted.IsErr() {
 		return storeError(deleted.Err())
 	}
 	return nil
@@ -117,7 +140,7 @@ func (state) Increment(key string, delta uint64) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	counted := atomics.Increment(b, key, delta)
+	counted := Import(func() wit.Result[uint64, store.Error] { return atomics.Increment(b, key, delta) })
 	if counted.IsErr() {
 		return 0, storeError(counted.Err())
 	}

@@ -38,7 +38,9 @@ func Send(request Request) (Response, error) {
 		return Response{}, Retry("the request cannot be made: its method or URL is not allowed")
 	}
 	body := made.Body().Ok()
-	coming := outgoing.Handle(made, wit.None[*wasi.RequestOptions]())
+	coming := Import(func() wit.Result[*wasi.FutureIncomingResponse, wasi.ErrorCode] {
+		return outgoing.Handle(made, wit.None[*wasi.RequestOptions]())
+	})
 	if coming.IsErr() {
 		return Response{}, httpError(coming.Err())
 	}
@@ -47,7 +49,7 @@ func Send(request Request) (Response, error) {
 	written := write(body, request.Body)
 	future := coming.Ok()
 	future.Subscribe().Block()
-	answer := future.Get().Some().Ok()
+	answer := Import(future.Get).Some().Ok()
 	if answer.IsErr() {
 		return Response{}, httpError(answer.Err())
 	}
@@ -62,21 +64,28 @@ func write(body *wasi.OutgoingBody, bytes []byte) bool {
 	whole := true
 	for len(bytes) > 0 && whole {
 		part := min(len(bytes), writeBytesMax)
-		whole = stream.BlockingWriteAndFlush(bytes[:part]).IsOk()
+		whole = Import(func() wit.Result[wit.Unit, streams.StreamError] {
+			return stream.BlockingWriteAndFlush(bytes[:part])
+		}).IsOk()
 		bytes = bytes[part:]
 	}
 	stream.Drop()
-	return wasi.OutgoingBodyFinish(body, wit.None[*wasi.Fields]()).IsOk() && whole
+	finished := Import(func() wit.Result[wit.Unit, wasi.ErrorCode] {
+		return wasi.OutgoingBodyFinish(body, wit.None[*wasi.Fields]())
+	})
+	return finished.IsOk() && whole
 }
 
 func response(from *wasi.IncomingResponse) (Response, error) {
 	answer := Response{Status: int(from.Status())}
-	for _, header := range from.Headers().Entries() {
+	for _, header := range Import(from.Headers().Entries) {
 		answer.Headers = append(answer.Headers, [2]string{header.F0, string(header.F1)})
 	}
 	stream := from.Consume().Ok().Stream().Ok()
 	for {
-		part := stream.BlockingRead(readBytesMax)
+		part := Import(func() wit.Result[[]uint8, streams.StreamError] {
+			return stream.BlockingRead(readBytesMax)
+		})
 		if part.IsOk() {
 			answer.Body = append(answer.Body, part.Ok()...)
 			continue

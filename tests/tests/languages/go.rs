@@ -50,6 +50,48 @@ fn a_panic_in_go_is_logged_with_its_line() {
     assert!(said.iter().any(|line| line.contains("panics/plugin.go:")), "{said:?}");
 }
 
+/// The host writes the answers of imports into memory that it asks the plugin
+/// for; a garbage collection at that moment would end the call.
+#[test]
+fn garbage_is_collected_between_what_the_host_answers() {
+    const LOOP: &str = r#"
+	big := make([]byte, 500_000)
+	if err := hookbox.State.Set("big", big); err != nil {
+		return err
+	}
+	sum := 0
+	for range 200 {
+		value, _, err := hookbox.State.Get("big")
+		if err != nil {
+			return err
+		}
+		sum += len(value) + len(make([]byte, 1<<20+sum%2))
+	}
+	fmt.Println("went through", sum)
+"#;
+    if is_skipped("go") {
+        return;
+    }
+    let above = tempfile::tempdir().expect("a folder");
+    done(author(above.path(), &["new", "wasteful", "--lang", "go"]));
+    let folder = above.path().join("wasteful");
+    let source = folder.join("plugin.go");
+    let right = std::fs::read_to_string(&source).expect("the source");
+    let begin = "\tid := video.Id.Some()\n";
+    assert!(right.contains(begin), "{right}");
+    std::fs::write(&source, right.replace(begin, &format!("{LOOP}{begin}"))).expect("written");
+    done(author(&folder, &["build"]));
+    let bytes = std::fs::read(folder.join("dist/wasteful.wasm")).expect("the component");
+    let site = Site::new("[plugin.wasteful]\nkeyvalue = true\ncpu_ms = 60_000\n");
+    site.install("wasteful", &bytes);
+    let server = site.serve();
+    let event = server.post(sample("add_video")).event();
+    let line = server.wait_done(&event, "wasteful");
+    assert_eq!(text(&line, "message"), "handled", "{line}");
+    let said = server.said(&event, "wasteful");
+    assert!(said.iter().any(|line| line.starts_with("went through")), "{said:?}");
+}
+
 #[test]
 fn a_project_in_go_without_go_is_told_what_to_install() {
     let above = tempfile::tempdir().expect("a folder");
