@@ -14,6 +14,7 @@
 )]
 
 mod c;
+mod dev;
 mod go;
 mod rust;
 
