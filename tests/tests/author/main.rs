@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod docs;
 mod export;
 mod invoke;
 mod test;
