@@ -1,6 +1,8 @@
 //! Builds: the language's own tool makes WebAssembly, which becomes a component
 //! in `dist`.
 
+mod node;
+mod python;
 mod rust;
 
 use std::fs;
@@ -21,6 +23,8 @@ use super::project::{Language, Project};
 pub fn build(project: &Project) -> anyhow::Result<Vec<u8>> {
     let made = match project.language {
         Language::Rust => rust::build(project)?,
+        Language::Js | Language::Ts => node::build(project)?,
+        Language::Python => python::build(project)?,
         language => bail!("{} cannot be built yet", language.title()),
     };
     read(&made)
@@ -69,13 +73,21 @@ fn on_path(program: &str) -> Option<PathBuf> {
     std::env::split_paths(&folders).map(|folder| folder.join(program)).find(|file| file.is_file())
 }
 
-/// Runs a tool, whose messages the author sees.
+/// Says what a build does beside compiling.
+fn say(text: &str) {
+    // That nobody hears it is no reason to stop.
+    let _ = io::Write::write_all(&mut io::stderr(), format!("{text}\n").as_bytes());
+}
+
+/// Runs a tool, whose messages the author sees: on standard error, since the
+/// standard output is for what was made.
 ///
 /// # Errors
 /// It cannot be started or says that it failed.
 fn run(command: &mut Command) -> anyhow::Result<()> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let status = command.status().with_context(|| format!("cannot start {program}"))?;
+    let status =
+        command.stdout(io::stderr()).status().with_context(|| format!("cannot start {program}"))?;
     if !status.success() {
         bail!("{program} failed ({status}); its messages are above");
     }
