@@ -13,8 +13,12 @@
     reason = "a test fails by panicking, and says what it skips and how long it took"
 )]
 
+mod js;
+mod python;
 mod rust;
+mod ts;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -68,6 +72,29 @@ fn done(mut command: Command) -> String {
     let err = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {}\n{out}\n{err}", output.status);
     out
+}
+
+/// The folder of the whole source.
+fn repository() -> PathBuf {
+    concat!(env!("CARGO_MANIFEST_DIR"), "/..").into()
+}
+
+/// That what a tool made is what the templates have: each file, and no other.
+fn assert_same(made: &Path, ours: &Path) {
+    if made.is_file() {
+        let read = |file: &Path| std::fs::read_to_string(file).expect("a text");
+        assert!(read(made) == read(ours), "{}: is not as the tool makes it", ours.display());
+        return;
+    }
+    let names = |folder: &Path| {
+        let entries = std::fs::read_dir(folder).expect("a folder").flatten();
+        let names = entries.map(|entry| entry.file_name()).filter(|name| name != "__pycache__");
+        names.collect::<BTreeSet<_>>()
+    };
+    assert_eq!(names(made), names(ours), "{}", ours.display());
+    for name in names(made) {
+        assert_same(&made.join(&name), &ours.join(&name));
+    }
 }
 
 /// A new project, and how long it took from nothing to a handled event.

@@ -1,4 +1,12 @@
 //! Python: componentize-py makes the component of the module `app`.
+//!
+//! Folders that several plugins share can be named in `pyproject.toml`, since
+//! the tool does not follow links out of a folder:
+//!
+//! ```toml
+//! [tool.hookbox]
+//! python-path = ["../shared"]
+//! ```
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -36,6 +44,7 @@ pub(super) fn build(project: &Project) -> anyhow::Result<PathBuf> {
         .arg(wit)
         .args(["--world", "plugin", "componentize", MODULE, "--python-path"])
         .arg(sources)
+        .args(shared(&project.folder)?.iter().flat_map(|folder| ["--python-path", folder]))
         .arg("--output")
         .arg(&file)
         .current_dir(&project.folder);
@@ -55,6 +64,22 @@ fn sources(folder: &Path) -> anyhow::Result<PathBuf> {
     found.next().with_context(|| {
         format!("{}: there is no src/app.py and no app.py, which has the exports", folder.display())
     })
+}
+
+/// Further folders of modules, relative to the project's.
+fn shared(folder: &Path) -> anyhow::Result<Vec<String>> {
+    let file = folder.join("pyproject.toml");
+    let shown = || file.display().to_string();
+    let manifest: toml::Table =
+        fs::read_to_string(&file).with_context(shown)?.parse().with_context(shown)?;
+    let key = ["tool", "hookbox", "python-path"];
+    let manifest = toml::Value::Table(manifest);
+    let Some(named) = key.iter().try_fold(&manifest, |table, key| table.get(key)) else {
+        return Ok(Vec::new());
+    };
+    let text = |item: &toml::Value| item.as_str().map(str::to_owned);
+    let folders = named.as_array().and_then(|items| items.iter().map(text).collect());
+    folders.with_context(|| format!("{}: tool.hookbox.python-path is no list of texts", shown()))
 }
 
 /// The tool, and the virtual environment that it is of: the project's own, else
@@ -117,6 +142,21 @@ mod tests {
         assert!(!has_libraries(&file));
         fs::write(&file, "componentize-py==0.25.1\nhumanize\n").expect("written");
         assert!(has_libraries(&file));
+    }
+
+    #[test]
+    fn folders_that_plugins_share_are_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("pyproject.toml");
+        let read = |text: &str| {
+            fs::write(&file, text).expect("written");
+            shared(folder.path()).map_err(|error| error.to_string())
+        };
+        assert_eq!(read("[project]\nname = \"five\"\n"), Ok(vec![]));
+        let one = read("[tool.hookbox]\npython-path = [\"../shared\"]\n");
+        assert_eq!(one, Ok(vec!["../shared".to_owned()]));
+        let wrong = read("[tool.hookbox]\npython-path = \"../shared\"\n").expect_err("no list");
+        assert!(wrong.contains("no list of texts"), "{wrong}");
     }
 
     #[test]
