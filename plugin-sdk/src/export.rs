@@ -6,9 +6,27 @@
 /// Call it once, in a crate whose `Cargo.toml` says
 /// `crate-type = ["cdylib"]`. Outside of WebAssembly it only checks the types,
 /// so that the crate's tests run natively.
+///
+/// ```
+/// use hookbox_sdk::{Delivery, Event, Failure, Plugin};
+///
+/// struct Idle;
+/// impl Plugin for Idle {
+///     fn handle(_: Event, _: Delivery) -> Result<(), Failure> {
+///         Ok(())
+///     }
+/// }
+///
+/// hookbox_sdk::export!(Idle);
+/// ```
 #[macro_export]
 macro_rules! export {
-    ($plugin:ty) => {
+    ($plugin:ty $(,)?) => {
+        // By its name, a second call in the same module is told of here, and not by the linker.
+        #[doc(hidden)]
+        #[allow(dead_code)]
+        const A_CRATE_EXPORTS_ONE_PLUGIN: () = ();
+
         const _: () = {
             struct Exported;
 
@@ -42,6 +60,11 @@ macro_rules! export {
             #[cfg(target_family = "wasm")]
     $crate::exports::export_guest!(Exported with_types_in $crate::exports::bindings);
         };
+    };
+    ($($other:tt)*) => {
+        ::core::compile_error!(
+            "export! takes the type that implements hookbox_sdk::Plugin: export!(MyPlugin)"
+        );
     };
 }
 

@@ -56,6 +56,10 @@ pub enum Error {
     /// the value is no counter.
     #[error("key-value state: {0}")]
     Other(String),
+    /// A value is not the JSON that was expected, or cannot be written as JSON.
+    /// The text names the key and never shows the value.
+    #[error("key-value state: {0}")]
+    Json(String),
 }
 
 /// Tried again: granted, or freed of old keys, it may work later.
@@ -105,6 +109,59 @@ impl Bucket {
     /// See [`Bucket`].
     pub fn set(&self, key: &str, value: impl AsRef<[u8]>) -> Result<(), Error> {
         Ok(self.0.set(key, value.as_ref())?)
+    }
+
+    /// The value of a key, read as JSON; `None` where it is not there. Feature
+    /// `json`.
+    ///
+    /// ```
+    /// use hookbox_sdk::{Failure, keyvalue};
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Default, Serialize, Deserialize)]
+    /// struct Seen {
+    ///     times: u32,
+    /// }
+    ///
+    /// fn see(id: &str) -> Result<u32, Failure> {
+    ///     let state = keyvalue::open()?;
+    ///     let mut seen: Seen = state.get_json(id)?.unwrap_or_default();
+    ///     seen.times += 1;
+    ///     state.set_json(id, &seen)?;
+    ///     Ok(seen.times)
+    /// }
+    ///
+    /// # let _host = hookbox_sdk::testing::FakeHost::new();
+    /// assert_eq!((see("video:5"), see("video:5")), (Ok(1), Ok(2)));
+    /// ```
+    ///
+    /// # Errors
+    /// See [`Bucket`]; also [`Error::Json`].
+    #[cfg(feature = "json")]
+    pub fn get_json<T: serde::de::DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Error> {
+        let read = |bytes: Vec<u8>| {
+            serde_json::from_slice(&bytes).map_err(|error| {
+                Error::Json(format!("the value of {key:?}: {}", crate::json::told(&error)))
+            })
+        };
+        self.get(key)?.map(read).transpose()
+    }
+
+    /// Sets a key to a value, written as JSON. Feature `json`. See
+    /// [`Bucket::get_json`].
+    ///
+    /// # Errors
+    /// See [`Bucket`]; also [`Error::Json`].
+    #[cfg(feature = "json")]
+    pub fn set_json<T: serde::Serialize + ?Sized>(
+        &self,
+        key: &str,
+        value: &T,
+    ) -> Result<(), Error> {
+        let json = serde_json::to_vec(value).map_err(|error| {
+            Error::Json(format!("the new value of {key:?} cannot be written as JSON: {error}"))
+        })?;
+        self.set(key, json)
     }
 
     /// Removes a key. One that is not there is no error.
@@ -249,6 +306,24 @@ mod tests {
         assert!(matches!(state.increment("text", 1), Err(Error::Other(_))));
         state.set("n", u64::MAX.to_string()).expect("set");
         assert!(matches!(state.increment("n", 1), Err(Error::Other(_))), "past the end");
+    }
+
+    #[cfg(feature = "json")]
+    #[test]
+    fn json_is_kept_and_what_is_none_is_told_by_its_key() {
+        let _host = FakeHost::new();
+        let state = open().expect("granted");
+        assert_eq!(state.get_json::<Vec<u8>>("a"), Ok(None));
+        state.set_json("a", &[1, 2]).expect("set");
+        assert_eq!(state.get("a"), Ok(Some(b"[1,2]".to_vec())));
+        assert_eq!(state.get_json("a"), Ok(Some(vec![1_u8, 2])));
+        state.set("a", r#""hush""#).expect("set");
+        let error = state.get_json::<u8>("a").expect_err("no number");
+        let Failure::Retry(reason) = Failure::from(error) else { panic!("to be tried again") };
+        assert!(reason.contains(r#""a""#) && !reason.contains("hush"), "{reason}");
+        let unwritable = std::collections::BTreeMap::from([((), 1)]);
+        assert!(matches!(state.set_json("b", &unwritable), Err(Error::Json(_))));
+        assert_eq!(state.get("b"), Ok(None));
     }
 
     #[test]

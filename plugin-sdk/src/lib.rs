@@ -29,10 +29,15 @@
 //! What the operator gives a plugin is in [`config`] (settings and secrets),
 //! [`keyvalue`] (state), and [`http`] (outgoing requests); [`log`] has levels.
 //! A component imports only those that its code uses. Their errors turn into a
-//! [`Failure`] by `?`.
+//! [`Failure`] by `?`; every other error, and what is missing, by [`OrFail`] and
+//! the word for what follows: `.or_retry("…")?`, `.or_reject("…")?`.
+//!
+#![cfg_attr(feature = "json", doc = "[`json`] has all that reads and writes JSON by serde.")]
 //!
 //! [`testing`] runs a handler in an ordinary `cargo test`, with a fake in place
 //! of the host.
+
+#![deny(missing_docs)]
 
 #[allow(
     missing_docs,
@@ -62,8 +67,12 @@ pub mod bindings {
 }
 
 pub mod config;
+mod event;
 mod export;
+mod failure;
 pub mod http;
+#[cfg(feature = "json")]
+pub mod json;
 pub mod keyvalue;
 pub mod log;
 mod subject;
@@ -84,14 +93,20 @@ pub use bindings::hookbox::targetvideo::events::{
 };
 #[doc(hidden)]
 pub use export::exports;
+pub use failure::OrFail;
 pub use subject::{Subject, SubjectKind};
 
 /// The code of the guide for authors, so that it is compiled and run.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "json"))]
 #[doc = include_str!("../../docs/plugin-authors.md")]
 mod guide {}
 
 /// A plugin: what it wants, and what it does with it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no plugin: it does not implement `hookbox_sdk::Plugin`",
+    label = "not a plugin",
+    note = "write `impl Plugin for {Self} {{ fn handle(event: Event, delivery: Delivery) -> Result<(), Failure> {{ … }} }}`"
+)]
 pub trait Plugin {
     /// Names of the events it wants, as the sender spells them, such as
     /// `sd_encoded`. Empty: every event.
@@ -112,5 +127,6 @@ pub trait Plugin {
     /// # Errors
     /// What the host should do about it: [`Failure::Retry`],
     /// [`Failure::RetryAfter`], or [`Failure::Reject`]. A panic is a failure too.
+    /// [`OrFail`] makes one of other errors.
     fn handle(event: Event, delivery: Delivery) -> Result<(), Failure>;
 }

@@ -219,7 +219,7 @@ fn mistakes_have_a_message_and_a_status() {
             (&["events", "replay", nobody, "--to", "probe"], 4, "there is no event"),
             (&["events", "replay", "--all", "--to", "nobody"], 4, "known are probe"),
             (&["dead", "redrive", nobody], 4, "there is no dead letter"),
-            (&["dead", "discard"], 1, "name ids, or give a filter, or --all"),
+            (&["dead", "discard"], 2, "name ids, or give a filter, or --all"),
             (&["events", "list", "--since", "yesterday"], 2, "how long ago it was"),
             (&["plugins", "forget", "nobody"], 4, "there is no plugin"),
         ];

@@ -1,7 +1,8 @@
-//! Building plugins: Rust crates as components for `wasm32-wasip2`.
+//! Building plugins: Rust crates as components for `wasm32-wasip2`, and one as a
+//! core module for `wasm32-wasip1`.
 //!
-//! That needs the target's standard library. Where the toolchain does not have
-//! it, rustup is asked for it; where rustup cannot get it (a closed network),
+//! That needs the targets' standard libraries. Where the toolchain does not have
+//! one, rustup is asked for it; where rustup cannot get it (a closed network),
 //! Debian's packages give a compiler with the library's sources, and it is
 //! built from those.
 
@@ -14,7 +15,27 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::{cargo, output, root, run, target};
 
-const TARGET: &str = "wasm32-wasip2";
+/// What rustc calls a target, and cargo's variable for its linker.
+struct Target {
+    name: &'static str,
+    linker_key: &'static str,
+    /// Of those that come with the toolchain.
+    linker: &'static str,
+}
+
+/// It makes components.
+const COMPONENTS: Target = Target {
+    name: "wasm32-wasip2",
+    linker_key: "CARGO_TARGET_WASM32_WASIP2_LINKER",
+    linker: "wasm-component-ld",
+};
+
+/// It makes core modules that import WASI preview 1.
+const MODULES: Target = Target {
+    name: "wasm32-wasip1",
+    linker_key: "CARGO_TARGET_WASM32_WASIP1_LINKER",
+    linker: "rust-lld",
+};
 
 /// A build: package, features, name of the file that it makes.
 const BUILDS: [(&str, &str, &str); 13] = [
@@ -33,19 +54,24 @@ const BUILDS: [(&str, &str, &str); 13] = [
     ("caller", "", "caller"),
 ];
 
+/// A build as a core module, of which the tests make a component.
+const MODULE_BUILDS: [(&str, &str, &str); 1] = [("audit-log", "", "audit-log-p1.core")];
+
 /// Builds all plugins of this repository, and says in which folder they are.
 pub(crate) fn build() -> Result<PathBuf> {
-    let toolchain = Toolchain::find()?;
-    let components = target().join("guests/components");
-    fs::create_dir_all(&components)?;
-    for (package, features, name) in BUILDS {
-        let folder = toolchain
-            .build(package, features)
-            .with_context(|| format!("building the plugin {package}"))?;
-        let made = folder.join(format!("{}.wasm", package.replace('-', "_")));
-        copy_if_changed(&made, &components.join(format!("{name}.wasm")))?;
+    let plugins = target().join("guests/components");
+    fs::create_dir_all(&plugins)?;
+    for (target, builds) in [(COMPONENTS, BUILDS.as_slice()), (MODULES, MODULE_BUILDS.as_slice())] {
+        let toolchain = Toolchain::find(target)?;
+        for (package, features, name) in builds {
+            let folder = toolchain
+                .build(package, features)
+                .with_context(|| format!("building the plugin {package}"))?;
+            let made = folder.join(format!("{}.wasm", package.replace('-', "_")));
+            copy_if_changed(&made, &plugins.join(format!("{name}.wasm")))?;
+        }
     }
-    Ok(components)
+    Ok(plugins)
 }
 
 fn copy_if_changed(from: &Path, to: &Path) -> Result<()> {
@@ -59,50 +85,48 @@ fn copy_if_changed(from: &Path, to: &Path) -> Result<()> {
 /// What cargo needs to be told, as environment variables, so that it builds
 /// plugins; nothing where the toolchain has the target.
 pub(crate) fn environment() -> Result<BTreeMap<&'static str, String>> {
-    Toolchain::find()?.environment()
+    Toolchain::find(COMPONENTS)?.environment()
 }
 
-/// What can build for the target.
-enum Toolchain {
-    /// This toolchain as it is.
-    Own,
-    /// Debian's compiler and library sources, this toolchain's cargo and linkers.
-    Debian { rustc: PathBuf, libraries: PathBuf, linkers: PathBuf },
+/// What can build for a target.
+struct Toolchain {
+    target: Target,
+    /// None: this toolchain as it is.
+    debian: Option<Debian>,
+}
+
+/// Debian's compiler and library sources, this toolchain's cargo and linkers.
+struct Debian {
+    rustc: PathBuf,
+    libraries: PathBuf,
+    linkers: PathBuf,
 }
 
 impl Toolchain {
-    fn find() -> Result<Self> {
-        if has_target() {
-            return Ok(Self::Own);
+    fn find(target: Target) -> Result<Self> {
+        let name = target.name;
+        if has_target(name) {
+            return Ok(Self { target, debian: None });
         }
-        println!("The target {TARGET} is missing; asking rustup for it.");
+        println!("The target {name} is missing; asking rustup for it.");
         let added = Command::new("rustup")
-            .args(["target", "add", TARGET])
+            .args(["target", "add", name])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .status()
             .is_ok_and(|status| status.success());
-        if added && has_target() {
-            return Ok(Self::Own);
+        if added && has_target(name) {
+            return Ok(Self { target, debian: None });
         }
         println!("rustup could not get it; trying Debian's packages.");
-        Self::debian().with_context(|| {
+        let debian = Debian::find(&target).with_context(|| {
             format!(
-                "plugins need the Rust target {TARGET}: run `rustup target add {TARGET}` where \
-                 the network allows it; without rustup's network, this works on Debian 12 or \
-                 later as root, from the packages rustc-web, rust-web-src and wasi-libc"
+                "plugins need the Rust target {name}: run `rustup target add {name}` where the \
+                 network allows it; without rustup's network, this works on Debian 12 or later as \
+                 root, from the packages rustc-web, rust-web-src and wasi-libc"
             )
-        })
-    }
-
-    fn debian() -> Result<Self> {
-        let sysroot = output(Command::new("rustc").args(["--print", "sysroot"]))?;
-        let host = output(Command::new("rustc").args(["--print", "host-tuple"]))?;
-        let linkers = Path::new(&sysroot).join("lib/rustlib").join(host).join("bin");
-        if !linkers.join("wasm-component-ld").exists() {
-            bail!("{} has no wasm-component-ld, the linker for components", linkers.display());
-        }
-        Ok(Self::Debian { rustc: debian_rustc()?, libraries: wasi_libc()?, linkers })
+        })?;
+        Ok(Self { target, debian: Some(debian) })
     }
 
     /// Builds one package, and says in which folder the result is.
@@ -111,20 +135,20 @@ impl Toolchain {
         let folder = target().join("guests");
         let mut command = cargo();
         command
-            .args(["build", "--quiet", "--profile", "guest", "--target", TARGET])
+            .args(["build", "--quiet", "--profile", "guest", "--target", self.target.name])
             .args(["--package", package, "--features", features])
             .arg("--target-dir")
             .arg(&folder);
-        if let Self::Debian { .. } = self {
+        if self.debian.is_some() {
             command.envs(self.environment()?).env_remove("RUSTUP_TOOLCHAIN");
         }
         run(&mut command)?;
-        Ok(folder.join(TARGET).join("guest"))
+        Ok(folder.join(self.target.name).join("guest"))
     }
 
     /// What cargo needs to be told so that it builds for the target.
     fn environment(&self) -> Result<BTreeMap<&'static str, String>> {
-        let Self::Debian { rustc, libraries, linkers } = self else {
+        let Some(Debian { rustc, libraries, linkers }) = &self.debian else {
             return Ok(BTreeMap::new());
         };
         let text = |path: &Path| {
@@ -140,15 +164,26 @@ impl Toolchain {
             ("RUSTC", text(rustc)?),
             ("RUSTC_BOOTSTRAP", "1".to_owned()),
             ("RUSTFLAGS", format!("-C link-self-contained=no -L native={}", text(libraries)?)),
-            ("CARGO_TARGET_WASM32_WASIP2_LINKER", text(&linkers.join("wasm-component-ld"))?),
+            (self.target.linker_key, text(&linkers.join(self.target.linker))?),
         ]))
     }
 }
 
+impl Debian {
+    fn find(target: &Target) -> Result<Self> {
+        let sysroot = output(Command::new("rustc").args(["--print", "sysroot"]))?;
+        let host = output(Command::new("rustc").args(["--print", "host-tuple"]))?;
+        let linkers = Path::new(&sysroot).join("lib/rustlib").join(host).join("bin");
+        if !linkers.join(target.linker).exists() {
+            bail!("{} has no {}, a linker for WebAssembly", linkers.display(), target.linker);
+        }
+        Ok(Self { rustc: debian_rustc()?, libraries: wasi_libc(target.name)?, linkers })
+    }
+}
+
 /// Whether the toolchain has the target's standard library.
-fn has_target() -> bool {
-    let folder =
-        output(Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]));
+fn has_target(name: &str) -> bool {
+    let folder = output(Command::new("rustc").args(["--print", "target-libdir", "--target", name]));
     let Ok(entries) = folder.map(fs::read_dir) else { return false };
     let is_std = |name: &str| name.starts_with("libstd-") && name.ends_with(".rlib");
     entries.is_ok_and(|entries| {
@@ -179,11 +214,12 @@ pub(crate) fn apt(arguments: &[&str]) -> Result<()> {
         .map(|_| ())
 }
 
-/// The C library of the target from Debian 13: that of Debian 12 is too old. It
-/// depends on nothing, so it is unpacked, not installed.
-fn wasi_libc() -> Result<PathBuf> {
+/// The C library of a target from Debian 13, whose package has those of both:
+/// that of Debian 12 is too old. It depends on nothing, so it is unpacked, not
+/// installed.
+fn wasi_libc(name: &str) -> Result<PathBuf> {
     let folder = target().join("guests/wasi-libc");
-    let libraries = folder.join("usr/lib").join(TARGET);
+    let libraries = folder.join("usr/lib").join(name);
     if libraries.join("libc.a").exists() {
         return Ok(libraries);
     }

@@ -1,6 +1,7 @@
 //! What those who write plugins use: new projects, and builds.
 //!
 //! - [`project`]: a folder with a plugin's sources, and its language.
+//! - [`sources`]: whether its sources changed.
 //! - [`template`]: writes a new one; [`vendor`] has what is put inside.
 //! - [`build`]: runs the language's own tool; [`component`] makes a component of
 //!   a core module.
@@ -13,5 +14,6 @@
 pub mod build;
 pub mod component;
 pub mod project;
+pub mod sources;
 pub mod template;
 mod vendor;

@@ -1,5 +1,6 @@
 //! `hookbox build`
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,7 +10,7 @@ use hookbox_core::ids::PluginName;
 
 use super::check::{self, Checker, TEXT_CHARS_MAX};
 use super::exit::REFUSED;
-use super::show::{count, json_to, line};
+use super::show::{bytes, json_to, line};
 use crate::author::build;
 use crate::author::project::Project;
 use crate::config;
@@ -92,9 +93,12 @@ fn show(out: &mut impl Write, file: &Path, verdict: &Verdict) -> io::Result<()> 
         items => line(&items.join(", "), TEXT_CHARS_MAX),
     };
     writeln!(out, "{}: built", file.display())?;
-    writeln!(out, "  size      {}", count(verdict.bytes, "byte"))?;
+    writeln!(out, "  size      {}", bytes(verdict.bytes))?;
     writeln!(out, "  events    {}", list(&verdict.events, "all"))?;
-    writeln!(out, "  imports   {}", list(&verdict.imports, "nothing"))?;
+    for (index, line) in imports(&verdict.imports).iter().enumerate() {
+        let head = if index == 0 { "imports" } else { "" };
+        writeln!(out, "  {head:8}  {}", self::line(line, TEXT_CHARS_MAX))?;
+    }
     writeln!(out, "  needs     {}", list(&verdict.wants, "no grant"))?;
     if !verdict.fix.is_empty() {
         writeln!(out, "  By these lines an operator grants it:")?;
@@ -103,4 +107,19 @@ fn show(out: &mut impl Write, file: &Path, verdict: &Verdict) -> io::Result<()> 
         }
     }
     Ok(())
+}
+
+/// A line for each package: `wasi:io@0.2.12: error, poll, streams`.
+fn imports(names: &[String]) -> Vec<String> {
+    let mut packages: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for name in names {
+        let (package, rest) = name.split_once('/').unwrap_or((name, ""));
+        let (interface, version) = rest.split_once('@').unwrap_or((rest, ""));
+        let at = if version.is_empty() { "" } else { "@" };
+        packages.entry(format!("{package}{at}{version}")).or_default().push(interface);
+    }
+    match packages.is_empty() {
+        true => vec!["nothing".to_owned()],
+        false => packages.iter().map(|(name, of)| format!("{name}: {}", of.join(", "))).collect(),
+    }
 }

@@ -4,11 +4,12 @@
 use std::collections::HashSet;
 use std::io::Read as _;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::exit::Mistake;
 use super::journal::Place;
 use super::show::{self, count};
 use crate::store::records::{Filter, Operation, State};
@@ -103,7 +104,8 @@ pub(super) fn state(of: &'static [State]) -> impl TypedValueParser<Value = State
 fn changed(ids: Vec<String>, filter: Filter, all: bool) -> anyhow::Result<Vec<Filter>> {
     if ids.is_empty() {
         if filter.is_everything() && !all {
-            bail!("name ids, or give a filter, or --all");
+            let said = "name ids, or give a filter, or --all";
+            return Err(Mistake(said.to_owned()).into());
         }
         return Ok(vec![filter]);
     }

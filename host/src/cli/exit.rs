@@ -5,6 +5,9 @@ use std::process::ExitCode;
 use crate::admin::client::ClientError;
 use crate::store::records::RequestError;
 
+/// A mistake on the command line; clap's own too.
+const MISTAKE: u8 = 2;
+
 /// No server runs, and the verb needs one.
 pub(super) const NO_SERVER: u8 = 3;
 
@@ -35,11 +38,18 @@ Exit status:
 )]
 pub(super) struct NoServer(pub(super) String);
 
+/// What was asked for makes no sense: as where clap itself refuses it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Mistake(pub(super) String);
+
 /// Of a verb that failed.
 pub(super) fn of(error: &anyhow::Error) -> ExitCode {
     let not_found = |error: &RequestError| error.code == RequestError::NOT_FOUND;
     if error.is::<NoServer>() || matches!(error.downcast_ref(), Some(ClientError::Nobody { .. })) {
         ExitCode::from(NO_SERVER)
+    } else if error.is::<Mistake>() {
+        ExitCode::from(MISTAKE)
     } else if error.downcast_ref().is_some_and(not_found) {
         ExitCode::from(NOT_FOUND)
     } else {

@@ -4,8 +4,10 @@ use std::io::{self, Write as _};
 
 use serde::{Deserialize, Serialize};
 
+use super::exit::Mistake;
 use super::journal::Place;
 use super::show;
+use crate::store::records::RequestError;
 
 /// Where the API has it.
 const PATH: &str = "/api/v1/log-level";
@@ -38,7 +40,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let level: Level = match level {
         None => server.get(PATH)?,
         Some(level) => {
-            let answer = server.wait(server.client.put(PATH, &Level { level }))?;
+            let answer = server.wait(server.client.put(PATH, &Level { level })).map_err(mistake)?;
             serde_json::from_value(answer)?
         }
     };
@@ -46,4 +48,13 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         return show::json(&level);
     }
     Ok(writeln!(io::stdout(), "{}", show::line(&level.level, usize::MAX))?)
+}
+
+/// A filter that is none is a mistake on the command line.
+fn mistake(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast::<RequestError>() {
+        Ok(error) if error.code == RequestError::INVALID => Mistake(error.message).into(),
+        Ok(error) => error.into(),
+        Err(error) => error,
+    }
 }

@@ -11,6 +11,7 @@ mod completions;
 mod config;
 mod dead;
 mod deliveries;
+mod dev;
 mod event;
 mod events;
 mod exit;
@@ -87,6 +88,8 @@ Examples:
     New(new::Arguments),
     /// Builds a plugin from its project
     Build(build::Arguments),
+    /// Serves a plugin while it is written: builds it at each save
+    Dev(dev::Arguments),
     /// Judges plugin files as a server would, without one
     Check(check::Arguments),
     /// Sends a sample webhook to the server
@@ -140,6 +143,7 @@ pub fn main() -> ExitCode {
         Verb::Changes(verb) => changes::run(verb).map(done),
         Verb::New(arguments) => new::run(arguments).map(done),
         Verb::Build(arguments) => build::run(arguments),
+        Verb::Dev(arguments) => dev::run(arguments),
         Verb::Check(arguments) => check::run(arguments),
         Verb::Send(arguments) => send::run(arguments),
         Verb::Config(verb) => config::run(verb).map(done),

@@ -1,5 +1,6 @@
 //! `hookbox plugins`
 
+use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 
 use anstyle::Style;
@@ -8,7 +9,7 @@ use clap::{Args, Subcommand};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::journal::{Journal, Place};
+use super::journal::{Journal, Place, Running};
 use super::paint::{self, in_style};
 use super::show::{self, Table, count, line, time};
 use super::status::latency;
@@ -84,14 +85,7 @@ pub(super) struct Named {
 pub(super) fn run(verb: Verb) -> anyhow::Result<()> {
     match verb {
         Verb::List { place, json } => match place.open()? {
-            Journal::Server(server) => {
-                #[derive(Deserialize)]
-                struct All {
-                    items: Vec<Value>,
-                }
-                let All { items } = server.get(PATH)?;
-                list(items, json)
-            }
+            Journal::Server(server) => list(all(&server)?, json),
             Journal::File(offline) => list_known(&offline.plugins()?, json),
         },
         Verb::Show { place, name, json } => match place.open()? {
@@ -198,6 +192,30 @@ fn list_known(known: &[PluginRecord], json: bool) -> anyhow::Result<()> {
     Ok(table.print()?)
 }
 
+/// All plugins, as the API gives them.
+fn all(server: &Running) -> anyhow::Result<Vec<Value>> {
+    #[derive(Deserialize)]
+    struct All {
+        items: Vec<Value>,
+    }
+    let All { items } = server.get(PATH)?;
+    Ok(items)
+}
+
+/// `none`, or `2 live, 1 refused`.
+pub(super) fn by_state(server: &Running) -> anyhow::Result<String> {
+    let mut numbers: BTreeMap<u8, (u64, String)> = BTreeMap::new();
+    for plugin in all(server)? {
+        let plugin = view(plugin)?;
+        let (word, style) = state(plugin.state);
+        // In the order of the list of states: what works first.
+        let entry = numbers.entry(plugin.state as u8).or_insert((0, in_style(word, style)));
+        entry.0 += 1;
+    }
+    let parts: Vec<String> = numbers.values().map(|(n, word)| format!("{n} {word}")).collect();
+    Ok(if parts.is_empty() { "none".to_owned() } else { parts.join(", ") })
+}
+
 fn state(state: PluginState) -> (&'static str, Style) {
     match state {
         PluginState::Live => ("live", paint::GOOD),
@@ -239,9 +257,12 @@ fn show(plugin: &PluginView, out: &mut impl io::Write) -> io::Result<()> {
         [] => none.to_owned(),
         items => line(&items.join(", "), 1_000),
     };
-    writeln!(out, "events    {}", list(&plugin.events, "all"))?;
-    writeln!(out, "sources   {}", list(&plugin.sources, "all"))?;
-    writeln!(out, "wants     {}", list(&plugin.wants, "nothing"))?;
+    // What never ran has not said what it wants.
+    if plugin.title.is_some() {
+        writeln!(out, "events    {}", list(&plugin.events, "all"))?;
+        writeln!(out, "sources   {}", list(&plugin.sources, "all"))?;
+        writeln!(out, "wants     {}", list(&plugin.wants, "nothing"))?;
+    }
     writeln!(out, "granted   {}", list(&plugin.granted, "nothing"))?;
     let oldest = plugin.oldest_owed_at_ms.map(|at| format!(", the oldest since {}", time(at)));
     let (owed, oldest) = (count(plugin.owed, "delivery"), oldest.unwrap_or_default());

@@ -78,6 +78,25 @@ pub(super) struct Arguments {
     json: bool,
 }
 
+impl Arguments {
+    /// To send a sample and wait for what becomes of it.
+    pub(super) fn sample(name: &str, config: ConfigFile) -> Self {
+        Self {
+            what: Some(name.to_owned()),
+            config,
+            list: false,
+            source: None,
+            secret: None,
+            url: None,
+            set: Vec::new(),
+            as_is: false,
+            wait: true,
+            timeout: 60,
+            json: false,
+        }
+    }
+}
+
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     if arguments.list {
         let mut out = io::stdout().lock();

@@ -109,6 +109,20 @@ pub(super) fn count(number: u64, what: &str) -> String {
     format!("{number} {plural}")
 }
 
+/// `999 bytes`, `1.5 kB`, `15.0 MB`: in the largest decimal unit of which there
+/// is one.
+pub(super) fn bytes(number: u64) -> String {
+    let units = [(1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB")];
+    match units.into_iter().find(|(unit, _)| number >= *unit) {
+        Some((unit, name)) => {
+            // Rounded down, so that no unit shows a thousand of itself.
+            let tenths = number / (unit / 10);
+            format!("{}.{} {name}", tenths / 10, tenths % 10)
+        }
+        None => count(number, "byte"),
+    }
+}
+
 /// `2 h`, `3 d`: how long, in the largest unit of which there are two.
 pub(super) fn duration(ms: u64) -> String {
     let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s")];

@@ -8,7 +8,8 @@ use serde_json::json;
 use super::exit::{NO_SERVER, NOT_READY, NoServer};
 use super::journal::Place;
 use super::paint::{self, in_style};
-use super::show::{self, count, duration, line, milliseconds, time};
+use super::plugins;
+use super::show::{self, bytes, count, duration, line, milliseconds, time};
 use crate::admin::views::{PartView, StatusView};
 use crate::telemetry::stats::Latency;
 
@@ -34,13 +35,13 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Ok(server) => server,
         Err(error) if error.is::<NoServer>() => {
             let file = data_dir.join("journal.sqlite");
-            let bytes = std::fs::metadata(&file).map(|about| about.len()).ok();
+            let length = std::fs::metadata(&file).map(|about| about.len()).ok();
             if json {
-                show::json(&json!({"running": false, "journal_bytes": bytes}))?;
+                show::json(&json!({"running": false, "journal_bytes": length}))?;
                 return Ok(ExitCode::from(NO_SERVER));
             }
-            let journal = match bytes {
-                Some(bytes) => format!("the journal {} has {bytes} bytes", file.display()),
+            let journal = match length {
+                Some(length) => format!("the journal {} has {}", file.display(), bytes(length)),
                 None => format!("there is no journal in {}", data_dir.display()),
             };
             return Err(error.context(journal));
@@ -53,13 +54,14 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     if json {
         show::json(&answer)?;
     } else {
-        print(&status, &mut anstream::stdout().lock())?;
+        let plugins = plugins::by_state(&server)?;
+        print(&status, &plugins, &mut anstream::stdout().lock())?;
     }
     let good = status.parts.iter().all(|part| part.good);
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(NOT_READY) })
 }
 
-fn print(status: &StatusView, out: &mut impl std::io::Write) -> std::io::Result<()> {
+fn print(status: &StatusView, plugins: &str, out: &mut impl std::io::Write) -> std::io::Result<()> {
     let StatusView { version, address, stats, .. } = status;
     let since = stats.started_at_ms;
     let up = duration(stats.at_ms.saturating_sub(since));
@@ -73,13 +75,14 @@ fn print(status: &StatusView, out: &mut impl std::io::Write) -> std::io::Result<
     let totals = &stats.totals;
     writeln!(out, "\nsources      {}", line(&status.sources.join(", "), 200))?;
     writeln!(out, "log level    {}", line(&status.log_level, 200))?;
+    writeln!(out, "plugins      {plugins}")?;
     writeln!(out, "generation   {}", status.generation)?;
     writeln!(out, "owed         {}", count(status.owed, "delivery"))?;
     let dead = count(status.dead, "dead letter");
     let style = if status.dead > 0 { paint::BAD } else { anstyle::Style::new() };
     writeln!(out, "dead         {}", in_style(&dead, style))?;
-    writeln!(out, "journal      {}", count(status.journal_bytes, "byte"))?;
-    writeln!(out, "memory       {}", count(stats.memory_bytes, "byte"))?;
+    writeln!(out, "journal      {}", bytes(status.journal_bytes))?;
+    writeln!(out, "memory       {}", bytes(stats.memory_bytes))?;
     let received = count(totals.received, "request");
     writeln!(
         out,

@@ -71,6 +71,10 @@ pub struct Request {
     pub(crate) body: Vec<u8>,
     pub(crate) timeout: Duration,
     pub(crate) body_bytes_max: usize,
+    /// Set where no header field says what the body is.
+    content_type: Option<&'static str>,
+    /// Why it cannot be sent.
+    fault: Option<String>,
 }
 
 impl Request {
@@ -83,6 +87,8 @@ impl Request {
             body: Vec::new(),
             timeout: TIMEOUT,
             body_bytes_max: BODY_BYTES_MAX,
+            content_type: None,
+            fault: None,
         }
     }
 
@@ -121,6 +127,49 @@ impl Request {
     /// Sets the body, which is empty at first.
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
+        self.content_type = None;
+        self.fault = None;
+        self
+    }
+
+    /// Sets the body to a value, written as JSON, and `Content-Type` to
+    /// `application/json` unless a header field says otherwise. Feature `json`.
+    ///
+    /// A value that cannot be written as JSON, such as a map whose keys are no
+    /// text, makes [`Request::send`] fail with [`ErrorKind::Request`].
+    ///
+    /// ```
+    /// use hookbox_sdk::http::Request;
+    /// use hookbox_sdk::json::json;
+    /// use serde::Deserialize;
+    ///
+    /// #[derive(Deserialize)]
+    /// struct Posted {
+    ///     id: u64,
+    /// }
+    ///
+    /// # use hookbox_sdk::testing::{Answer, FakeHost};
+    /// # let host = FakeHost::new().answer(Answer::status(201).json(&json!({"id": 7})));
+    /// let posted: Posted = Request::post("https://chat.example.com/messages")
+    ///     .json(&json!({ "text": "A video is ready." }))
+    ///     .send()?
+    ///     .success()?
+    ///     .json()?;
+    /// # assert_eq!(posted.id, 7);
+    /// # let sent = host.requests();
+    /// # assert_eq!(sent[0].text(), r#"{"text":"A video is ready."}"#);
+    /// # assert_eq!(sent[0].header("content-type"), Some("application/json"));
+    /// # Ok::<(), hookbox_sdk::Failure>(())
+    /// ```
+    #[cfg(feature = "json")]
+    pub fn json<T: serde::Serialize + ?Sized>(mut self, value: &T) -> Self {
+        match serde_json::to_vec(value) {
+            Ok(body) => self = self.body(body),
+            Err(error) => {
+                self.fault = Some(format!("the body cannot be written as JSON: {error}"));
+            }
+        }
+        self.content_type = Some("application/json");
         self
     }
 
@@ -150,12 +199,21 @@ impl Request {
             let why = format!("the header field {name:?} has characters that no field may have");
             return Err(Error::new(ErrorKind::Request, target.origin(), why));
         }
+        if let Some(why) = self.fault {
+            return Err(Error::new(ErrorKind::Request, target.origin(), why));
+        }
+        if let Some(content_type) = self.content_type.filter(|_| !self.has("content-type")) {
+            self.headers.push(("Content-Type".to_owned(), content_type.to_owned()));
+        }
         // Else the host sends the body in chunks, which not every service takes.
-        let is_length = |(name, _): &(String, String)| name.eq_ignore_ascii_case("content-length");
-        if !self.body.is_empty() && !self.headers.iter().any(is_length) {
+        if !self.body.is_empty() && !self.has("content-length") {
             self.headers.push(("Content-Length".to_owned(), self.body.len().to_string()));
         }
         crate::host::http::send(&self, &target)
+    }
+
+    fn has(&self, field: &str) -> bool {
+        self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(field))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
-use crate::{Failure, RetryLater};
+use crate::Failure;
 
 /// Characters of an answer's body that a failure shows.
 const SHOWN_CHARS_MAX: usize = 200;
@@ -34,6 +34,21 @@ impl Response {
     /// The body as text; what is not UTF-8 is replaced.
     pub fn text(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.body)
+    }
+
+    /// The body read as JSON, whatever the status: [`Response::success`]
+    /// belongs before it. Feature `json`. See
+    /// [`Request::json`](super::Request::json) for an example.
+    ///
+    /// # Errors
+    /// [`Failure::Retry`] where it is not the JSON that was expected: the other
+    /// side can mend it. A `content-type` that says otherwise is no error.
+    #[cfg(feature = "json")]
+    pub fn json<'answer, T: serde::Deserialize<'answer>>(&'answer self) -> Result<T, Failure> {
+        serde_json::from_slice(&self.body).map_err(|error| {
+            let (origin, why) = (&self.origin, crate::json::told(&error));
+            Failure::retry(format_args!("{origin} answered {}: {why}", self.status))
+        })
     }
 
     /// Whether the status is one of 200 to 299.
@@ -78,10 +93,7 @@ impl Response {
         }
         let reason = self.reason();
         Err(match (self.status, self.retry_after()) {
-            (408 | 425 | 429 | 500.., Some(wait)) => Failure::RetryAfter(RetryLater {
-                reason,
-                after_ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
-            }),
+            (408 | 425 | 429 | 500.., Some(wait)) => Failure::retry_after(wait, reason),
             (408 | 425 | 429 | 500.., None) | (..400, _) => Failure::Retry(reason),
             _ => Failure::Reject(reason),
         })
@@ -104,6 +116,7 @@ impl Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::RetryLater;
 
     fn answer(status: u16, retry_after: Option<&str>) -> Response {
         let field = |value: &str| ("retry-after".to_owned(), value.as_bytes().to_vec());
@@ -159,6 +172,19 @@ mod tests {
                 after_ms: 3_000,
             };
             assert_eq!(failure(status, Some("3")), Err(Failure::RetryAfter(later)));
+        }
+    }
+
+    #[cfg(feature = "json")]
+    #[test]
+    fn an_answer_that_is_not_what_was_expected_is_tried_again_and_not_shown() {
+        let answer = |body: &str| Response { body: body.into(), ..answer(200, None) };
+        assert_eq!(answer("[1,2]").json(), Ok(vec![1, 2]));
+        assert_eq!(answer(r#""text""#).json(), Ok("text"), "borrowed");
+        for body in [r#""hush""#, "<p>hush</p>", ""] {
+            let Err(Failure::Retry(reason)) = answer(body).json::<u8>() else { panic!("{body}") };
+            assert!(reason.starts_with("https://a.example answered 200: "), "{reason}");
+            assert!(!reason.contains("hush"), "{reason}");
         }
     }
 

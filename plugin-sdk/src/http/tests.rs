@@ -64,3 +64,38 @@ fn what_cannot_be_sent_is_not_sent() {
     }
     assert_eq!(host.requests(), []);
 }
+
+#[cfg(feature = "json")]
+#[test]
+fn a_body_of_json_says_what_it_is_unless_the_plugin_does() {
+    let host = FakeHost::new()
+        .answer(Answer::status(200))
+        .answer(Answer::status(200))
+        .answer(Answer::status(200));
+    let base = || Request::post("https://a.example").json(&[1, 2]);
+    let sent = |request: Request| {
+        request.send().expect("an answer");
+        let sent = host.requests().pop().expect("a request");
+        let types = |(name, _): &&(String, String)| name.eq_ignore_ascii_case("content-type");
+        let types: Vec<_> = sent.headers.iter().filter(types).map(|(_, v)| v.clone()).collect();
+        (sent.text(), types)
+    };
+    assert_eq!(sent(base()), ("[1,2]".to_owned(), vec!["application/json".to_owned()]));
+    let own = base().header("content-type", "application/problem+json");
+    assert_eq!(sent(own), ("[1,2]".to_owned(), vec!["application/problem+json".to_owned()]));
+    assert_eq!(sent(base().body("text")), ("text".to_owned(), vec![]));
+    assert_eq!(host.requests()[0].json(), Ok(vec![1, 2]));
+}
+
+#[cfg(feature = "json")]
+#[test]
+fn what_cannot_be_written_as_json_is_not_sent() {
+    let host = FakeHost::new().answer(Answer::status(200));
+    let bad =
+        || Request::post("https://a.example").json(&std::collections::BTreeMap::from([((), 1)]));
+    let error = bad().send().expect_err("not sent");
+    assert_eq!(error.kind(), ErrorKind::Request);
+    assert!(error.to_string().contains("cannot be written as JSON"), "{error}");
+    assert_eq!(host.requests(), []);
+    assert_eq!(bad().json(&1).send().map(|answer| answer.status), Ok(200), "set anew");
+}

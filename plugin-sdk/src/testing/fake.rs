@@ -38,6 +38,10 @@ pub(crate) mod config {
     pub(crate) fn get(key: &str) -> Result<Option<String>, Error> {
         Ok(super::with(|host| host.config.get(key).cloned()))
     }
+
+    pub(crate) fn get_all() -> Result<Vec<(String, String)>, Error> {
+        Ok(super::with(|host| host.config.clone().into_iter().collect()))
+    }
 }
 
 pub(crate) mod log {

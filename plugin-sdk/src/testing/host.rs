@@ -163,6 +163,19 @@ impl Answer {
         self.body = body.into();
         self
     }
+
+    /// Sets the body to a value, written as JSON. Feature `json`.
+    ///
+    /// # Panics
+    /// Where it cannot be written as JSON.
+    #[cfg(feature = "json")]
+    pub fn json<T: serde::Serialize + ?Sized>(self, value: &T) -> Self {
+        match serde_json::to_vec(value) {
+            Ok(body) => self.header("Content-Type", "application/json").body(body),
+            #[expect(clippy::panic, reason = "a test with such a value is wrong")]
+            Err(error) => panic!("the answer cannot be written as JSON: {error}"),
+        }
+    }
 }
 
 /// A request that the plugin sent.
@@ -192,6 +205,15 @@ impl Sent {
     /// The body as text; what is not UTF-8 is replaced.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The body read as JSON. Feature `json`.
+    ///
+    /// # Errors
+    /// What is wrong, where it is not the JSON that was expected.
+    #[cfg(feature = "json")]
+    pub fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T, String> {
+        serde_json::from_slice(&self.body).map_err(|error| error.to_string())
     }
 }
 

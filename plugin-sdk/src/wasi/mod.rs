@@ -36,7 +36,7 @@ mod bindings {
 pub(crate) mod http;
 
 pub(crate) mod config {
-    pub(crate) use super::bindings::wasi::config::store::get;
+    pub(crate) use super::bindings::wasi::config::store::{get, get_all};
 }
 
 pub(crate) mod keyvalue {

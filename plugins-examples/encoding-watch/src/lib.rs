@@ -1,7 +1,7 @@
 //! Says which renditions of a video the vendor reports when its SD rendition or
 //! all of them are done.
 
-use hookbox_sdk::{Delivery, EncodingStatus, Event, Failure, Payload, Plugin};
+use hookbox_sdk::{Delivery, EncodingStatus, Event, Failure, OrFail as _, Payload, Plugin};
 
 struct EncodingWatch;
 
@@ -12,11 +12,9 @@ impl Plugin for EncodingWatch {
         let (stage, encoding) = match &event.payload {
             Payload::SdEncoded(encoding) => ("SD is ready", encoding),
             Payload::VideoEncoded(encoding) => ("all renditions are ready", encoding),
-            _ => return Err(Failure::Reject(format!("{} was not asked for", event.name))),
+            _ => return Err(Failure::reject(format_args!("{} was not asked for", event.name))),
         };
-        let Some(video) = &encoding.video_id else {
-            return Err(Failure::Reject("the body names no video".to_owned()));
-        };
+        let video = encoding.video_id.as_ref().or_reject("the body names no video")?;
         let by = encoding.invoked_by.as_deref().unwrap_or("unknown");
         match &encoding.status {
             Some(status) => println!("video {video}: {stage}; {} (by {by})", flags(status)),

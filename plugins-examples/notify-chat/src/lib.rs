@@ -10,8 +10,8 @@
 //! missing grant shows at the first event, and its delivery is tried again.
 
 use hookbox_sdk::http::Request;
-use hookbox_sdk::{Delivery, Event, Failure, Payload, Plugin, Want, config};
-use serde_json::json;
+use hookbox_sdk::json::json;
+use hookbox_sdk::{Delivery, Event, Failure, OrFail as _, Payload, Plugin, Want, config};
 
 struct NotifyChat;
 
@@ -23,12 +23,10 @@ impl Plugin for NotifyChat {
     }
 
     fn handle(event: Event, delivery: Delivery) -> Result<(), Failure> {
-        let message = json!({ "text": text(&event)? });
         let mut request = Request::post(config::required("url")?)
-            .header("Content-Type", "application/json")
             // The same in each attempt, so that a chat that heeds it posts once.
             .header("Idempotency-Key", delivery.id)
-            .body(message.to_string());
+            .json(&json!({ "text": text(&event)? }));
         if let Some(token) = config::get("token") {
             request = request.header("Authorization", format!("Bearer {token}"));
         }
@@ -41,12 +39,10 @@ hookbox_sdk::export!(NotifyChat);
 
 fn text(event: &Event) -> Result<String, Failure> {
     let Payload::VideoEncoded(encoding) = &event.payload else {
-        return Err(Failure::Reject(format!("{} was not asked for", event.name)));
+        return Err(Failure::reject(format_args!("{} was not asked for", event.name)));
     };
-    match &encoding.video_id {
-        Some(video) => Ok(format!("Video {video} is ready in all renditions.")),
-        None => Err(Failure::Reject("the body names no video".to_owned())),
-    }
+    let video = encoding.video_id.as_ref().or_reject("the body names no video")?;
+    Ok(format!("Video {video} is ready in all renditions."))
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ mod signature;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use hookbox_sdk::http::Request;
-use hookbox_sdk::{Delivery, Event, Failure, Plugin, Want, config};
+use hookbox_sdk::{Delivery, Event, Failure, OrFail as _, Plugin, Want, config};
 
 struct Relay;
 
@@ -30,9 +30,8 @@ impl Plugin for Relay {
 
     fn handle(event: Event, delivery: Delivery) -> Result<(), Failure> {
         let url = config::required("url")?;
-        let key = signature::key(&config::required("signing-key")?).map_err(|why| {
-            Failure::Retry(format!("the setting `signing-key` is no signing key: {why}"))
-        })?;
+        let key = signature::key(&config::required("signing-key")?)
+            .or_retry("the setting `signing-key` is no signing key")?;
         // Of this attempt, not of the event: receivers refuse old ones.
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let signature = signature::sign(&key, &delivery.id, now, &event.document);

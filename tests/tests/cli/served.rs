@@ -60,7 +60,7 @@ fn the_log_level_is_changed_while_the_server_runs() {
     assert_eq!(site.done(&["log-level"]), "info\n");
     assert_eq!(json(&site.done(&["log-level", "debug", "--json"])), json!({"level": "debug"}));
     assert_eq!(site.done(&["log-level"]), "debug\n");
-    assert_eq!(site.run(&["log-level", "loud"]).0, 1);
+    assert_eq!(site.run(&["log-level", "loud"]).0, 2);
 }
 
 /// `hookbox tail`, and the lines that it prints. Killed when dropped.

@@ -58,7 +58,12 @@ fn a_text_file() {
 
 #[test]
 fn a_core_module() {
-    refused_bytes("core module", "core-module", "wasm32-wasip2", &component("(module)"));
+    refused_bytes(
+        "core module",
+        "core-module",
+        "`hookbox build FILE --out PLUGIN.wasm`",
+        &component("(module)"),
+    );
 }
 
 #[test]

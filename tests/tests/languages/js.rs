@@ -7,13 +7,16 @@ use std::time::Duration;
 use hookbox_tests::upstream::{Answer, Upstream};
 use hookbox_tests::{Site, plugin, sample, text};
 
-use super::{assert_same, author, done, is_skipped, repository, tools, whole_way, with_tools};
+use super::{
+    alone, assert_same, author, done, is_skipped, repository, tools, whole_way, with_tools,
+};
 
 #[test]
 fn a_new_plugin_in_javascript_handles_an_event() {
     if is_skipped("js") {
         return;
     }
+    let _alone = alone();
     let made = whole_way("js", |_| {});
     let tested = done(with_tools(Command::new("npm"), &made.folder, &["test"]));
     assert!(tested.contains("# pass 2") && tested.contains("# fail 0"), "{tested}");
@@ -49,6 +52,7 @@ pub(super) fn a_mistake_is_shown_with_its_line(language: &str, file: &str) {
 #[test]
 fn an_exception_in_javascript_names_file_and_line() {
     if !is_skipped("js") {
+        let _alone = alone();
         a_mistake_is_shown_with_its_line("js", "src/plugin.js");
     }
 }
@@ -81,6 +85,7 @@ fn purge_cdn_purges_the_pages_of_a_video() {
     if is_skipped("js") {
         return;
     }
+    let _alone = alone();
     let upstream = Upstream::new(|number, _| match number {
         0 => Answer::Status(429, "retry-after: 1\r\n".to_owned(), "slow down".to_owned()),
         _ => Answer::status(200, "{}"),

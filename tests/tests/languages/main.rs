@@ -13,6 +13,7 @@
     reason = "a test fails by panicking, and says what it skips and how long it took"
 )]
 
+mod dev;
 mod js;
 mod python;
 mod rust;
@@ -21,6 +22,7 @@ mod ts;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use hookbox_tests::{Site, program, sample, text};
@@ -34,6 +36,13 @@ fn is_skipped(language: &str) -> bool {
         println!("SKIPPED: {language}: its tools could not be had");
     }
     is_skipped
+}
+
+/// Held by a test that compiles an interpreter along with its plugin: that takes
+/// a processor for ten seconds and more, and waiting has an end.
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The folder of the tools.

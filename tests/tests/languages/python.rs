@@ -5,13 +5,14 @@ use std::process::Command;
 
 use hookbox_tests::{Site, plugin, sample, text};
 
-use super::{assert_same, author, done, is_skipped, repository, whole_way, with_tools};
+use super::{alone, assert_same, author, done, is_skipped, repository, whole_way, with_tools};
 
 #[test]
 fn a_new_plugin_in_python_handles_an_event() {
     if is_skipped("python") {
         return;
     }
+    let _alone = alone();
     let made = whole_way("python", |_| {});
     let output = with_tools(Command::new("python3"), &made.folder, &["-m", "unittest"])
         .output()
@@ -25,6 +26,7 @@ fn an_exception_in_python_names_file_and_line() {
     if is_skipped("python") {
         return;
     }
+    let _alone = alone();
     let above = tempfile::tempdir().expect("a folder");
     done(author(above.path(), &["new", "first-plugin", "--lang", "python"]));
     let folder = above.path().join("first-plugin");
@@ -71,6 +73,7 @@ fn daily_report_counts_and_survives_a_failure() {
     if is_skipped("python") {
         return;
     }
+    let _alone = alone();
     let site = Site::new(
         "[plugin.daily-report-python]\nkeyvalue = true\nbackoff_first_ms = 1\n\
          config = { utc_offset_hours = \"soon\" }\n",

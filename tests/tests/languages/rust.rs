@@ -7,7 +7,7 @@ use super::{done, tools, whole_way, with_tools};
 
 /// Cargo as it can build plugins here, with a target folder that lasts: what is
 /// compiled once is warm.
-fn prepare(command: &mut Command) {
+pub(super) fn prepare(command: &mut Command) {
     let told = std::env::var("HOOKBOX_RUST_ENVIRONMENT").unwrap_or_else(|_| "{}".to_owned());
     let told: BTreeMap<String, String> = serde_json::from_str(&told).expect("JSON");
     if !told.is_empty() {

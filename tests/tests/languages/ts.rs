@@ -5,13 +5,14 @@ use std::process::Command;
 
 use hookbox_tests::{Site, plugin, sample, text};
 
-use super::{author, done, is_skipped, js, whole_way, with_tools};
+use super::{alone, author, done, is_skipped, js, whole_way, with_tools};
 
 #[test]
 fn a_new_plugin_in_typescript_handles_an_event() {
     if is_skipped("ts") {
         return;
     }
+    let _alone = alone();
     let made = whole_way("ts", |_| {});
     let tested = done(with_tools(Command::new("npm"), &made.folder, &["test"]));
     assert!(tested.contains("# pass 2") && tested.contains("# fail 0"), "{tested}");
@@ -30,6 +31,7 @@ fn a_new_plugin_in_typescript_handles_an_event() {
 #[test]
 fn an_exception_in_typescript_names_file_and_line() {
     if !is_skipped("ts") {
+        let _alone = alone();
         js::a_mistake_is_shown_with_its_line("ts", "src/plugin.ts");
     }
 }
@@ -39,6 +41,7 @@ fn video_index_keeps_what_is_known_of_a_video() {
     if is_skipped("ts") {
         return;
     }
+    let _alone = alone();
     let site = Site::new("[plugin.video-index-ts]\nkeyvalue = true\norder = \"entity\"\n");
     site.install("video-index-ts", &plugin("video-index-ts"));
     let server = site.serve();

@@ -28,11 +28,21 @@
 //! assert_eq!(host.deliver::<Notifier>(sample("add_video"), delivery()), Ok(()));
 //! ```
 //!
+//! Many settings are easier to read all at once: with the feature `json`, `load`
+//! makes a type of the plugin's own of them.
+//!
 //! [`Want::Config`]: crate::Want::Config
 //! [`Want::Secret`]: crate::Want::Secret
 
+#[cfg(feature = "json")]
+mod load;
+
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
+
+#[cfg(feature = "json")]
+pub use load::load;
 
 use crate::Failure;
 use crate::host::config as host;
@@ -56,12 +66,7 @@ pub fn get(key: &str) -> Option<String> {
 /// [`Failure::Retry`], naming the key, where it is not set: the operator can
 /// mend that before the attempts are used up.
 pub fn required(key: &str) -> Result<String, Failure> {
-    get(key).ok_or_else(|| {
-        Failure::Retry(format!(
-            "the setting `{key}` is missing: the operator can set it by `config` or `secrets` in \
-             this plugin's section of the configuration"
-        ))
-    })
+    get(key).ok_or_else(|| missing(key))
 }
 
 /// The value of a setting that is a number, a flag, or of any type that can be
@@ -76,13 +81,31 @@ where
     T: FromStr,
     T::Err: Display,
 {
-    let read = |value: String| {
-        value
-            .trim()
-            .parse()
-            .map_err(|error| Failure::Retry(format!("the setting `{key}` cannot be read: {error}")))
-    };
+    let read = |value: String| value.trim().parse().map_err(|error| unreadable(key, error));
     get(key).map(read).transpose()
+}
+
+/// All settings and secrets, by key.
+///
+/// # Panics
+/// As [`get`].
+pub fn all() -> BTreeMap<String, String> {
+    match host::get_all() {
+        Ok(pairs) => pairs.into_iter().collect(),
+        #[expect(clippy::panic, reason = "as if none were set would be a wrong answer")]
+        Err(error) => panic!("the host cannot read the settings: {error:?}"),
+    }
+}
+
+fn missing(key: &str) -> Failure {
+    Failure::retry(format_args!(
+        "the setting `{key}` is missing: the operator can set it by `config` or `secrets` in this \
+         plugin's section of the configuration"
+    ))
+}
+
+fn unreadable(key: &str, why: impl Display) -> Failure {
+    Failure::retry(format_args!("the setting `{key}` cannot be read: {why}"))
 }
 
 #[cfg(test)]
