@@ -19,7 +19,7 @@ fn a_new_plugin_in_javascript_handles_an_event() {
     let _alone = alone();
     let made = whole_way("js", |_| {});
     let tested = done(with_tools(Command::new("npm"), &made.folder, &["test"]));
-    assert!(tested.contains("# pass 2") && tested.contains("# fail 0"), "{tested}");
+    assert!(tested.contains("pass 2") && tested.contains("fail 0"), "{tested}");
 }
 
 /// What an exception shows: the author's functions, files and lines.

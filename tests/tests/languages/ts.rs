@@ -15,7 +15,7 @@ fn a_new_plugin_in_typescript_handles_an_event() {
     let _alone = alone();
     let made = whole_way("ts", |_| {});
     let tested = done(with_tools(Command::new("npm"), &made.folder, &["test"]));
-    assert!(tested.contains("# pass 2") && tested.contains("# fail 0"), "{tested}");
+    assert!(tested.contains("pass 2") && tested.contains("fail 0"), "{tested}");
 
     // A mistake of types stops the build, and what was built before stays.
     let source = made.folder.join("src/plugin.ts");
