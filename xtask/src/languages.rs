@@ -17,10 +17,17 @@ pub(crate) type Environment = Vec<(&'static str, OsString)>;
 type Install = fn(&Tools) -> Result<()>;
 
 /// Rust is not among them: `guests` sees to it.
-const LANGUAGES: [(&str, Install); 2] = [("c", zig), ("go", go)];
+const LANGUAGES: [(&str, Install); 5] =
+    [("js", js), ("ts", ts), ("python", python), ("c", zig), ("go", go)];
 
 /// Examples in these languages: folder in `plugins-examples`, language.
-const EXAMPLES: [(&str, &str); 2] = [("encoding-time-c", "c"), ("search-index-go", "go")];
+const EXAMPLES: [(&str, &str); 5] = [
+    ("purge-cdn-js", "js"),
+    ("video-index-ts", "ts"),
+    ("daily-report-python", "python"),
+    ("encoding-time-c", "c"),
+    ("search-index-go", "go"),
+];
 
 /// Packages of PyPI: a zig and a Go, whole, for most machines.
 const ZIG: &str = "ziglang==0.17.1";
@@ -59,6 +66,64 @@ pub(crate) fn install() -> Result<Environment> {
         ("HOOKBOX_SKIPPED_LANGUAGES", skipped.join(",").into()),
         ("HOOKBOX_RUST_ENVIRONMENT", rust.into()),
     ])
+}
+
+fn js(tools: &Tools) -> Result<()> {
+    packages(tools, "js")
+}
+
+fn ts(tools: &Tools) -> Result<()> {
+    packages(tools, "ts")
+}
+
+/// Fills npm's cache by installing what the template of a language needs: from
+/// then on `npm install` in a new project needs no network.
+fn packages(tools: &Tools, language: &str) -> Result<()> {
+    let template = template(language).join("package.json");
+    let manifest = fs::read_to_string(&template)?.replace("{{name}}", "packages");
+    let folder = tools.folder.join("npm").join(language);
+    if is_installed(&folder, &manifest) {
+        return Ok(());
+    }
+    println!("Getting the packages of npm for plugins in {language}");
+    fs::create_dir_all(&folder)?;
+    fs::write(folder.join("package.json"), &manifest)?;
+    run(Command::new("npm")
+        .args(["install", "--no-audit", "--no-fund", "--loglevel=error", "--cache"])
+        .arg(tools.folder.join("npm-cache"))
+        .current_dir(&folder))?;
+    installed(&folder, &manifest)
+}
+
+/// Makes a virtual environment with what the template needs.
+fn python(tools: &Tools) -> Result<()> {
+    let requirements = template("python").join("requirements.txt");
+    let named = fs::read_to_string(&requirements)?;
+    let folder = tools.folder.join("venv");
+    if is_installed(&folder, &named) {
+        return Ok(());
+    }
+    println!("Getting the packages of PyPI for plugins in Python");
+    run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
+    run(Command::new(folder.join("bin/pip"))
+        .args(["install", "--quiet", "--disable-pip-version-check", "--requirement"])
+        .arg(&requirements))?;
+    installed(&folder, &named)
+}
+
+fn template(language: &str) -> PathBuf {
+    crate::root().join("host/templates").join(language)
+}
+
+/// Beside what was installed: what was asked for.
+const INSTALLED: &str = "installed";
+
+fn is_installed(folder: &Path, named: &str) -> bool {
+    fs::read_to_string(folder.join(INSTALLED)).is_ok_and(|before| before == named)
+}
+
+fn installed(folder: &Path, named: &str) -> Result<()> {
+    Ok(fs::write(folder.join(INSTALLED), named)?)
 }
 
 /// Builds the examples in other languages than Rust beside the others, those

@@ -3,6 +3,8 @@
 
 mod c;
 mod go;
+mod node;
+mod python;
 mod rust;
 
 use std::fs;
@@ -25,7 +27,8 @@ pub fn build(project: &Project) -> anyhow::Result<Vec<u8>> {
         Language::Rust => rust::build(project)?,
         Language::C => c::build(project)?,
         Language::Go => go::build(project)?,
-        language => bail!("{} cannot be built yet", language.title()),
+        Language::Js | Language::Ts => node::build(project)?,
+        Language::Python => python::build(project)?,
     };
     read(&made)
 }
@@ -73,13 +76,21 @@ fn on_path(program: &str) -> Option<PathBuf> {
     std::env::split_paths(&folders).map(|folder| folder.join(program)).find(|file| file.is_file())
 }
 
-/// Runs a tool, whose messages the author sees.
+/// Says what a build does beside compiling.
+fn say(text: &str) {
+    // That nobody hears it is no reason to stop.
+    let _ = io::Write::write_all(&mut io::stderr(), format!("{text}\n").as_bytes());
+}
+
+/// Runs a tool, whose messages the author sees: on standard error, since the
+/// standard output is for what was made.
 ///
 /// # Errors
 /// It cannot be started or says that it failed.
 fn run(command: &mut Command) -> anyhow::Result<()> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let status = command.status().with_context(|| format!("cannot start {program}"))?;
+    let status =
+        command.stdout(io::stderr()).status().with_context(|| format!("cannot start {program}"))?;
     if !status.success() {
         bail!("{program} failed ({status}); its messages are above");
     }

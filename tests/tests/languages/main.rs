@@ -16,10 +16,15 @@
 mod c;
 mod dev;
 mod go;
+mod js;
+mod python;
 mod rust;
+mod ts;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use hookbox_tests::{Site, program, sample, text};
@@ -33,6 +38,13 @@ fn is_skipped(language: &str) -> bool {
         println!("SKIPPED: {language}: its tools could not be had");
     }
     is_skipped
+}
+
+/// Held by a test that compiles an interpreter along with its plugin: that takes
+/// a processor for ten seconds and more, and waiting has an end.
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The folder of the tools.
@@ -74,6 +86,29 @@ fn done(mut command: Command) -> String {
     let err = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {}\n{out}\n{err}", output.status);
     out
+}
+
+/// The folder of the whole source.
+fn repository() -> PathBuf {
+    concat!(env!("CARGO_MANIFEST_DIR"), "/..").into()
+}
+
+/// That what a tool made is what the templates have: each file, and no other.
+fn assert_same(made: &Path, ours: &Path) {
+    if made.is_file() {
+        let read = |file: &Path| std::fs::read_to_string(file).expect("a text");
+        assert!(read(made) == read(ours), "{}: is not as the tool makes it", ours.display());
+        return;
+    }
+    let names = |folder: &Path| {
+        let entries = std::fs::read_dir(folder).expect("a folder").flatten();
+        let names = entries.map(|entry| entry.file_name()).filter(|name| name != "__pycache__");
+        names.collect::<BTreeSet<_>>()
+    };
+    assert_eq!(names(made), names(ours), "{}", ours.display());
+    for name in names(made) {
+        assert_same(&made.join(&name), &ours.join(&name));
+    }
 }
 
 /// A new project, and how long it took from nothing to a handled event.
