@@ -135,6 +135,10 @@ fn whole_way(language: &str, prepare: impl Fn(&mut Command)) -> Made {
     let checked = done(author(&folder, &["check", "dist/first-plugin.wasm"]));
     assert!(checked.starts_with("dist/first-plugin.wasm: good"), "{checked}");
 
+    let invoke = ["invoke", "dist/first-plugin.wasm", "--event", "add_video"];
+    let invoked = done(author(&folder, &invoke));
+    assert!(invoked.contains("handled") && invoked.contains("change 1"), "{invoked}");
+
     let settings = std::fs::read_to_string(folder.join("hookbox.toml")).expect("hookbox.toml");
     let of_plugin = settings.find("[plugin.first-plugin]").expect("the plugin's own section");
     let site = Site::new(&settings[of_plugin..]);
@@ -147,6 +151,8 @@ fn whole_way(language: &str, prepare: impl Fn(&mut Command)) -> Made {
     assert_eq!(text(&line, "message"), "handled", "{line}");
     let took = began.elapsed();
     println!("{language}: from `hookbox new` to a handled event in {:.1} s", took.as_secs_f64());
+    let tested = done(author(&folder, &["test"]));
+    assert!(tested.contains("2 cases, 2 passed, 0 failed"), "{tested}");
     let said = server.said(&event, "first-plugin");
     assert!(said.iter().any(|line| line.contains("734392")), "{said:?}");
     Made { _above: above, folder, took }
