@@ -43,7 +43,7 @@ enum Verb {
     Test,
     /// Holds a running server against docs/openapi.json
     ApiCheck,
-    /// Builds the example plugins and those of the tests
+    /// Builds the example plugins, in all languages, and those of the tests
     Guests,
     /// Makes the archive for operators: program, manual, documents, licences, list of packages
     Dist {
@@ -111,6 +111,10 @@ fn main() -> Result<()> {
         Verb::BareServer => bench::bare_server(),
         Verb::Guests => {
             let components = guests::build()?;
+            let program = build_server()?;
+            let environment = languages::install()?;
+            languages::examples(&program, &environment)?;
+            languages::say_skipped(&environment);
             println!("The plugins are in {}", components.display());
             Ok(())
         }

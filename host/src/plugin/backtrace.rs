@@ -159,7 +159,8 @@ fn plain_name(name: &str) -> String {
     plain + rest
 }
 
-/// Whether a function belongs to Rust's own libraries, by its name.
+/// Whether a function belongs to Rust's own libraries or to Go's runtime, by its
+/// name.
 fn is_runtime(name: &str) -> bool {
     let name = name.trim_start_matches('<');
     [
@@ -172,6 +173,7 @@ fn is_runtime(name: &str) -> bool {
         "rust_panic",
         "abort",
         "__rust",
+        "runtime.",
     ]
     .iter()
     .any(|prefix| name.starts_with(prefix))

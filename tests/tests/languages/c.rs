@@ -45,7 +45,8 @@ fn a_trap_in_c_names_the_functions_that_led_to_it() {
     assert_eq!(text(&line, "failure"), "trap", "{line}");
     let error = text(&line, "error");
     // The first was inlined into the second.
-    assert!(error.contains("video_of") && error.contains("< hookbox_handle"), "{error}");
+    assert!(error.contains("video_of (src/plugin.c:"), "{error}");
+    assert!(error.contains("< hookbox_handle (src/plugin.c:"), "{error}");
 }
 
 #[test]

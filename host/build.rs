@@ -1,0 +1,65 @@
+//! Puts what the program embeds where it can be embedded from.
+//!
+//! The Go code that wit-bindgen generates needs a package that comes with the
+//! generator's sources, and with nothing else that could be depended on. It is
+//! taken from there, so that both are always of one version.
+
+use std::env;
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Embedded as they are: what is new in them must be seen.
+const EMBEDDED: [&str; 6] =
+    ["templates", "bindings", "core/src", "core/samples", "../plugin-sdk/src", "../wit"];
+
+/// Of the generator's package, by paths in it.
+const GO_RUNTIME: [&str; 4] = ["LICENSE", "wit/async", "wit/runtime", "wit/types"];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    for folder in EMBEDDED {
+        println!("cargo::rerun-if-changed={folder}");
+    }
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=../Cargo.lock");
+    let from = generator()?.join("src/pkg");
+    let to = PathBuf::from(env::var("OUT_DIR")?).join("go-runtime");
+    for part in GO_RUNTIME {
+        copy(&from.join(part), &to.join(part.trim_start_matches("wit/")))?;
+    }
+    Ok(())
+}
+
+/// The folder of wit-bindgen-go's sources, by cargo's own word.
+fn generator() -> Result<PathBuf, Box<dyn Error>> {
+    let output = Command::new(env::var("CARGO")?)
+        .args(["metadata", "--format-version", "1", "--locked", "--filter-platform"])
+        .arg(env::var("TARGET")?)
+        .arg("--manifest-path")
+        .arg(PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("Cargo.toml"))
+        .output()?;
+    if !output.status.success() {
+        return Err(format!("cargo metadata: {}", String::from_utf8_lossy(&output.stderr)).into());
+    }
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+    let packages = metadata["packages"].as_array().into_iter().flatten();
+    let mut named = packages.filter(|package| package["name"] == "wit-bindgen-go");
+    let manifest = named.next().and_then(|package| package["manifest_path"].as_str());
+    let folder = manifest.and_then(|manifest| Path::new(manifest).parent());
+    Ok(folder.ok_or("cargo metadata names no wit-bindgen-go")?.to_owned())
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), Box<dyn Error>> {
+    if !from.is_dir() {
+        let above = to.parent().ok_or("a file without a folder")?;
+        fs::create_dir_all(above)?;
+        fs::copy(from, to).map_err(|error| format!("{}: {error}", from.display()))?;
+        return Ok(());
+    }
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        copy(&entry.path(), &to.join(entry.file_name()))?;
+    }
+    Ok(())
+}
