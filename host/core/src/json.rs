@@ -101,6 +101,25 @@ pub struct TopMember<'a> {
     pub span: Range<usize>,
 }
 
+/// A text with a member of its top level set to other JSON, and each other byte as
+/// it was. A member that is not there becomes the first.
+///
+/// # Errors
+/// As [`top_members`].
+pub fn with_member(text: &str, name: &str, json: &str) -> Result<String, JsonError> {
+    let members = top_members(text)?;
+    if let Some(member) = members.iter().find(|member| member.name == name) {
+        let begin = member.span.end.saturating_sub(member.json.len());
+        let before = text.get(..begin).unwrap_or_default();
+        let after = text.get(member.span.end..).unwrap_or_default();
+        return Ok(format!("{before}{json}{after}"));
+    }
+    let (before, after) = text.split_once('{').ok_or(JsonError::NotAnObject)?;
+    let comma = if members.is_empty() { "" } else { "," };
+    let name = serde_json::Value::from(name);
+    Ok(format!("{before}{{{name}:{json}{comma}{after}"))
+}
+
 /// Splits a text into the members of its top level without looking into them.
 ///
 /// # Errors

@@ -1,6 +1,8 @@
 //! Builds: the language's own tool makes WebAssembly, which becomes a component
 //! in `dist`.
 
+mod c;
+mod go;
 mod node;
 mod python;
 mod rust;
@@ -25,7 +27,8 @@ pub fn build(project: &Project) -> anyhow::Result<Vec<u8>> {
         Language::Rust => rust::build(project)?,
         Language::Js | Language::Ts => node::build(project)?,
         Language::Python => python::build(project)?,
-        language => bail!("{} cannot be built yet", language.title()),
+        Language::C => c::build(project)?,
+        Language::Go => go::build(project)?,
     };
     read(&made)
 }

@@ -147,7 +147,8 @@ mod tests {
 
     #[test]
     fn the_language_is_known_by_the_files_and_the_name_by_the_manifest() {
-        let cases: [(&[(&str, &str)], Language, &str); 7] = [
+        type Case = (&'static [(&'static str, &'static str)], Language, &'static str);
+        let cases: [Case; 7] = [
             (&[("Cargo.toml", "[package]\nname = \"one_two\"")], Language::Rust, "one-two"),
             (&[("go.mod", "module example.com/me/three\n\ngo 1.24\n")], Language::Go, "three"),
             (&[("pyproject.toml", "[project]\nname = \"Four\"")], Language::Python, "four"),

@@ -8,6 +8,7 @@ use anyhow::{Context as _, bail};
 use hookbox_core::ids::PluginName;
 use rust_embed::Embed;
 
+use super::bindings;
 use super::project::{Language, Project};
 use super::vendor::{self, Files};
 
@@ -39,7 +40,10 @@ pub fn write(folder: &Path, name: &PluginName, language: Language) -> anyhow::Re
         }
         fs::write(&file, bytes).with_context(|| file.display().to_string())?;
     }
-    Ok(Project { folder: folder.canonicalize()?, name: name.clone(), language })
+    let project = Project { folder: folder.canonicalize()?, name: name.clone(), language };
+    // Editors and tests find them before the first build.
+    bindings::write(&project)?;
+    Ok(project)
 }
 
 /// What is written, by path.

@@ -7,18 +7,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use hookbox_core::ids::{Digest, PluginName};
-use tokio::runtime::Builder;
+use hookbox_core::ids::PluginName;
 
 use super::ConfigFile;
 use super::exit::REFUSED;
 use super::show::{count, json_to, line};
 use crate::config::{self, Plugins, Settings};
-use crate::plugin::compile::Compiler;
-use crate::plugin::invoke::Runner;
-use crate::plugin::load::Loader;
-use crate::plugin::verdict::{Facts, Refused, Verdict};
-use crate::plugin::{engine, imports};
+use crate::plugin::verdict::Verdict;
+use crate::trial::bench::Bench;
 
 /// Characters of a line of text that comes from a file.
 pub(super) const TEXT_CHARS_MAX: usize = 2_000;
@@ -68,29 +64,12 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 /// Judges plugins without a server.
 pub(super) struct Checker {
     plugins: Plugins,
-    file_bytes_max: u64,
-    loader: Loader,
-    // Dropped last: the loader works in them.
-    _guests: tokio::runtime::Runtime,
-    _folder: tempfile::TempDir,
+    bench: Bench,
 }
 
 impl Checker {
-    pub(super) fn new(mut settings: Settings, plugins: Plugins) -> anyhow::Result<Self> {
-        // One call at a time; with the pool as it is configured, since it bounds
-        // what a component may have.
-        settings.runtime.instances_max = 1;
-        let guests = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-        let engine = engine::start(&settings.runtime)?;
-        // Not the server's own: this may run as another user.
-        let folder = tempfile::tempdir().context("a folder for compiled code")?;
-        let reload = settings.reload.clone();
-        let compiler =
-            Compiler::new(&engine, folder.path(), reload.clone(), guests.handle().clone())?;
-        let runner = Runner::new(engine.clone(), guests.handle().clone(), 1);
-        let loader = Loader::new(compiler, imports::linker(&engine)?, runner);
-        let file_bytes_max = reload.file_bytes_max;
-        Ok(Self { plugins, file_bytes_max, loader, _guests: guests, _folder: folder })
+    pub(super) fn new(settings: Settings, plugins: Plugins) -> anyhow::Result<Self> {
+        Ok(Self { plugins, bench: Bench::new(settings)? })
     }
 
     fn check(&self, file: &Path, name: Option<PluginName>) -> anyhow::Result<Verdict> {
@@ -103,26 +82,17 @@ impl Checker {
         };
         let settings = self.plugins.of(&name);
         let about = fs::metadata(file).with_context(|| shown.to_string())?;
-        if about.len() > self.file_bytes_max {
-            let refused = Some(Refused::too_large(about.len(), self.file_bytes_max));
-            let facts = Facts::default();
-            return Ok(Verdict::new(&name, None, about.len(), facts, refused, &settings.grants));
+        if let Some(verdict) = self.bench.too_large(&name, about.len(), settings) {
+            return Ok(verdict);
         }
         let bytes = fs::read(file).with_context(|| shown.to_string())?;
-        Ok(self.judge(&name, &bytes, settings))
+        Ok(self.bench.judge(&name, &bytes, settings).0)
     }
 
     /// The verdict on a file's bytes, of a server that grants nothing.
     pub(super) fn judge_ungranted(&self, name: &PluginName, bytes: &[u8]) -> Verdict {
         let settings = config::Plugin { grants: Arc::default(), ..self.plugins.of(name).clone() };
-        self.judge(name, bytes, &settings)
-    }
-
-    fn judge(&self, name: &PluginName, bytes: &[u8], settings: &config::Plugin) -> Verdict {
-        let digest = Digest::of(bytes);
-        let (facts, code) = self.loader.load(name, bytes, digest, settings);
-        let length = bytes.len() as u64;
-        Verdict::new(name, Some(digest), length, facts, code.err(), &settings.grants)
+        self.bench.judge(name, bytes, &settings).0
     }
 }
 

@@ -1,6 +1,6 @@
 //! `hookbox events show`
 
-use super::journal::Place;
+use super::journal::{Journal, Place};
 use super::paint::{self, in_style};
 use super::show::{Table, count, line, lines, milliseconds, pretty_json, time};
 use crate::store::records::{
@@ -34,21 +34,27 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let journal = place.open()?;
     let detail: EventDetail = journal.ask(&Query::Event { id })?;
     if reveal {
-        let change = NewChange {
-            at_ms: super::now_ms(),
-            kind: ChangeKind::Revealed,
-            plugin: None,
-            subject: Some(detail.summary.id.clone()),
-            actor: Some(ACTOR.to_owned()),
-            text: "by hookbox events show --reveal".to_owned(),
-        };
-        journal.operate([Operation::Note { change }])?;
+        note_reveal(&journal, &detail.summary.id, "by hookbox events show --reveal")?;
     }
     let event = event_view(detail, reveal);
     if json {
         return pretty_json(&event);
     }
     Ok(show(&event, &mut anstream::stdout().lock())?)
+}
+
+/// Notes down that somebody looks at all of an event, before it is shown.
+pub(super) fn note_reveal(journal: &Journal, event: &str, text: &str) -> anyhow::Result<()> {
+    let change = NewChange {
+        at_ms: super::now_ms(),
+        kind: ChangeKind::Revealed,
+        plugin: None,
+        subject: Some(event.to_owned()),
+        actor: Some(ACTOR.to_owned()),
+        text: text.to_owned(),
+    };
+    journal.operate([Operation::Note { change }])?;
+    Ok(())
 }
 
 fn show(event: &EventView, out: &mut impl std::io::Write) -> std::io::Result<()> {

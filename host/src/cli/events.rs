@@ -3,10 +3,10 @@
 use clap::Subcommand;
 
 use super::choose::{self, Change, Choice};
-use super::event;
 use super::list::{Listing, Row};
 use super::paint;
 use super::show::time;
+use super::{event, export};
 use crate::store::records::{DeliverySummary, EventSummary, Operation, Query, State};
 
 #[derive(Debug, Subcommand)]
@@ -33,6 +33,11 @@ Examples:
     ///
     /// Keys and addresses by which somebody could get in are hidden.
     Show(event::Arguments),
+    /// Prints an event as a case of `hookbox test`
+    ///
+    /// What became of its latest attempt is what the case expects. Keys and
+    /// addresses by which somebody could get in are hidden.
+    Export(export::Arguments),
     /// Hands events over to a plugin once more, as new deliveries
     #[command(after_help = "\
 Examples:
@@ -74,6 +79,7 @@ pub(super) fn run(verb: Verb) -> anyhow::Result<()> {
             })
         }
         Verb::Show(arguments) => event::run(arguments),
+        Verb::Export(arguments) => export::run(arguments),
         Verb::Replay { change, state, to } => {
             let said = ["Replayed", "Would replay"];
             change.run(state, said, "event", &format!(" to {to}"), |filter, dry_run| {

@@ -20,6 +20,10 @@ pub(super) const REFUSED: u8 = 5;
 /// The server runs, and a part of it does not work.
 pub(super) const NOT_READY: u8 = 6;
 
+/// A plugin did not handle an event that it was tried with, or a case does not
+/// hold.
+pub(super) const NOT_HANDLED: u8 = 7;
+
 /// All of them, for `--help`.
 pub(super) const HELP: &str = "\
 Exit status:
@@ -29,7 +33,8 @@ Exit status:
   3  no server runs, and the command needs one
   4  there is no such event, delivery, plugin or key
   5  refused: a plugin's file, or a webhook
-  6  the server runs, and is not ready: a part of it does not work";
+  6  the server runs, and is not ready: a part of it does not work
+  7  a plugin that was tried did not handle the event, or not as its case expects";
 
 /// No server answers.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +48,11 @@ pub(super) struct NoServer(pub(super) String);
 #[error("{0}")]
 pub(super) struct Mistake(pub(super) String);
 
+/// A file of which no plugin can be made.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct NoPlugin(pub(super) String);
+
 /// Of a verb that failed.
 pub(super) fn of(error: &anyhow::Error) -> ExitCode {
     let not_found = |error: &RequestError| error.code == RequestError::NOT_FOUND;
@@ -50,6 +60,8 @@ pub(super) fn of(error: &anyhow::Error) -> ExitCode {
         ExitCode::from(NO_SERVER)
     } else if error.is::<Mistake>() {
         ExitCode::from(MISTAKE)
+    } else if error.is::<NoPlugin>() {
+        ExitCode::from(REFUSED)
     } else if error.downcast_ref().is_some_and(not_found) {
         ExitCode::from(NOT_FOUND)
     } else {

@@ -74,6 +74,11 @@ impl Place {
         }
     }
 
+    /// The configuration, where it is by that and not by the data directory.
+    pub(super) fn config_file(&self) -> Option<PathBuf> {
+        self.config.clone().path()
+    }
+
     /// For what only a running server can say or do.
     pub(super) fn server(self) -> anyhow::Result<Running> {
         let data_dir = self.data_dir()?;

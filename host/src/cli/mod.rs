@@ -1,7 +1,8 @@
 //! The command line: one file for each verb.
 //!
 //! Beside them: `choose` (filters), `journal` (the server or the file), `list`
-//! (pages as tables), `show` and `paint` (text for people), `exit` (statuses).
+//! (pages as tables), `show` and `paint` (text for people), `exit` (statuses),
+//! `plugin_file` and `tried` (what `invoke` and `test` share).
 
 mod build;
 mod changes;
@@ -15,6 +16,8 @@ mod dev;
 mod event;
 mod events;
 mod exit;
+mod export;
+mod invoke;
 mod journal;
 mod kv;
 mod list;
@@ -22,6 +25,7 @@ mod log_level;
 mod man;
 mod new;
 mod paint;
+mod plugin_file;
 mod plugins;
 mod refusals;
 mod send;
@@ -29,6 +33,8 @@ mod serve;
 mod show;
 mod status;
 mod tail;
+mod test;
+mod tried;
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -92,6 +98,10 @@ Examples:
     Dev(dev::Arguments),
     /// Judges plugin files as a server would, without one
     Check(check::Arguments),
+    /// Hands one event to a plugin, without a server
+    Invoke(invoke::Arguments),
+    /// Runs the recorded cases of a plugin, without a server
+    Test(test::Arguments),
     /// Sends a sample webhook to the server
     Send(send::Arguments),
     /// Shows or checks the configuration
@@ -145,6 +155,8 @@ pub fn main() -> ExitCode {
         Verb::Build(arguments) => build::run(arguments),
         Verb::Dev(arguments) => dev::run(arguments),
         Verb::Check(arguments) => check::run(arguments),
+        Verb::Invoke(arguments) => invoke::run(&arguments),
+        Verb::Test(arguments) => test::run(&arguments),
         Verb::Send(arguments) => send::run(arguments),
         Verb::Config(verb) => config::run(verb).map(done),
         Verb::LogLevel(arguments) => log_level::run(arguments).map(done),

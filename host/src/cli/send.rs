@@ -12,6 +12,7 @@ use anyhow::{Context as _, bail};
 use hookbox_core::targetvideo::samples;
 use serde_json::{Value, json};
 
+pub(super) use self::body::read as read_body;
 use self::body::{Setting, body};
 use self::post::post;
 use super::exit::{NoServer, REFUSED};

@@ -171,6 +171,12 @@ pub(super) fn escaped(json: &str) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
+/// A text of several lines that moves no cursor.
+pub(super) fn harmless_text(text: &str) -> String {
+    let shown = |c| if c != '\n' && c != '\t' { harmless(c) } else { c };
+    text.chars().map(shown).collect()
+}
+
 /// What became of a change: a sentence, or as JSON `{"count": 3}`.
 pub(super) fn done(as_json: bool, count: u64, sentence: &str) -> anyhow::Result<()> {
     if as_json {

@@ -170,6 +170,23 @@ pub(super) fn for_plugins(layer: Layer, base: &Path) -> Result<(Settings, Plugin
     Ok((settings, plugins))
 }
 
+/// Settings of one plugin with the values of its secrets, of layers that are not
+/// checked otherwise.
+pub(super) fn for_trial(
+    layer: Layer,
+    base: &Path,
+    variable: impl Fn(&str) -> Option<String>,
+    plugin: &PluginName,
+) -> Result<(Settings, Plugin), ConfigError> {
+    let (settings, mut sections) = settings(layer, base)?;
+    let names = sections.sources.iter().filter_map(|source| source.name.parse().ok()).collect();
+    sections.named.retain(|name, _| name == plugin.as_str());
+    let found = Lookup { base, variable: &variable, values_needed: true };
+    let (plugins, _) = plugins(sections.defaults, sections.named, &names, &settings, &found)?;
+    let plugin = plugins.of(plugin).clone();
+    Ok((settings, plugin))
+}
+
 /// Sections that are checked after the settings.
 struct Sections {
     sources: Vec<Source>,

@@ -282,7 +282,7 @@ pub struct Http {
 
 /// A value of a plugin's `config`, which the plugin gets as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Text(pub(super) String);
+pub struct Text(pub String);
 
 impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -61,6 +61,20 @@ impl HttpGrant {
     }
 }
 
+/// What is granted beside the configuration, where a plugin is tried out. Values
+/// are as they are, so it has no text form.
+#[derive(Clone, Default)]
+pub struct Given {
+    /// Origins.
+    pub http: Vec<String>,
+    /// Settings.
+    pub config: BTreeMap<String, String>,
+    /// Secrets.
+    pub secrets: BTreeMap<String, String>,
+    /// Key-value state.
+    pub keyvalue: bool,
+}
+
 impl fmt::Debug for Grants {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Grants")
@@ -83,6 +97,42 @@ impl Grants {
         self.keyvalue
     }
 
+    /// The same and more; what was granted under the same name gives way.
+    ///
+    /// `section`: where it stands, for errors.
+    ///
+    /// # Errors
+    /// As for the configuration's own.
+    pub fn with(&self, section: &str, given: &Given) -> Result<Self, ConfigError> {
+        let key = |name: &str| format!("{section}{name}");
+        let mut all = self.clone();
+        all.keyvalue |= given.keyvalue;
+        for text in &given.http {
+            let written = Http { origin: text.clone(), methods: None, addresses: Vec::new() };
+            let grant = origin(&written).map_err(|why| value(key("http"), why))?;
+            if !all.http.iter().any(|have| have.origin == grant.origin) {
+                all.http.push(grant);
+            }
+        }
+        let settings = given.config.iter().map(|(name, text)| (name, text, false));
+        let secrets = given.secrets.iter().map(|(name, text)| (name, text, true));
+        for (name, text, is_secret) in settings.chain(secrets) {
+            let kind = if is_secret { "secrets" } else { "config" };
+            let wrong = |why| value(key(&format!("{kind}.{name}")), why);
+            setting(name, text).map_err(wrong)?;
+            all.config.remove(name);
+            all.secrets.remove(name);
+            if is_secret {
+                long_enough(text).map_err(wrong)?;
+                all.secrets.insert(name.clone(), text.clone());
+            } else {
+                all.config.insert(name.clone(), text.clone());
+            }
+        }
+        all.redactor = Arc::new(redactor(&all.secrets, || key("secrets"))?);
+        Ok(all)
+    }
+
     /// The value of a settings key, secret or not.
     pub fn setting(&self, key: &str) -> Option<&str> {
         self.config.get(key).or_else(|| self.secrets.get(key)).map(String::as_str)
@@ -92,6 +142,16 @@ impl Grants {
     pub fn settings(&self) -> impl Iterator<Item = (&str, &str)> {
         let all = self.config.iter().chain(&self.secrets);
         all.map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
+    /// The settings that are no secrets.
+    pub fn plain_settings(&self) -> &BTreeMap<String, String> {
+        &self.config
+    }
+
+    /// The names of the secrets.
+    pub fn secret_names(&self) -> impl Iterator<Item = &str> {
+        self.secrets.keys().map(String::as_str)
     }
 
     /// Replaces the secrets' values in what the plugin says.
@@ -245,11 +305,16 @@ pub(super) fn check(
         }
         grants.secrets.insert(written.name.clone(), text);
     }
-    let pairs = grants.secrets.iter().map(|(name, text)| (name.as_str(), text.as_str()));
-    let redactor =
-        Redactor::new(pairs).map_err(|error| value(key("secrets"), error.to_string()))?;
-    grants.redactor = Arc::new(redactor);
+    grants.redactor = Arc::new(redactor(&grants.secrets, || key("secrets"))?);
     Ok(grants)
+}
+
+fn redactor(
+    secrets: &BTreeMap<String, String>,
+    key: impl Fn() -> String,
+) -> Result<Redactor, ConfigError> {
+    let pairs = secrets.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+    Redactor::new(pairs).map_err(|error| value(key(), error.to_string()))
 }
 
 fn origin(written: &Http) -> Result<HttpGrant, String> {
@@ -299,10 +364,15 @@ fn secret(
     }
     let text = found.secret(written, files)?;
     setting(&written.name, &text)?;
+    long_enough(&text)?;
+    Ok(text)
+}
+
+fn long_enough(text: &str) -> Result<(), String> {
     if text.len() < VALUE_BYTES_MIN {
         return Err(format!(
             "it has under {VALUE_BYTES_MIN} bytes, too few to be kept out of logs: make it longer"
         ));
     }
-    Ok(text)
+    Ok(())
 }

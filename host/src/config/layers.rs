@@ -82,7 +82,7 @@ fn value_of(text: &str) -> Value {
 
 /// The parser's message without any value that it quotes, and for an unknown
 /// key with the known one that is nearest.
-fn explain(message: &str) -> String {
+pub(crate) fn explain(message: &str) -> String {
     let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
     if message.starts_with("unknown field")
         && let Some((unknown, known)) = quoted.split_first()

@@ -22,12 +22,14 @@ use std::path::{Path, PathBuf};
 
 pub use checked::{Config, Live, LiveSource, Plugins, Settings};
 pub use file::{
-    Journal, Kind, Log, LogFormat, Order, Outbound, Plugin, Reload, Runtime, Server, Tls, Traces,
+    Journal, Kind, Log, LogFormat, Order, Outbound, Plugin, Reload, Runtime, Server, Text, Tls,
+    Traces,
 };
-pub use grants::{Grants, HttpGrant};
-use hookbox_core::ids::NameError;
+pub use grants::{Given, Grants, HttpGrant};
+use hookbox_core::ids::{NameError, PluginName};
 use hookbox_core::verify::SecretsError;
 pub use layers::DEFAULTS;
+pub(crate) use layers::explain;
 pub use operators::{AdminAddress, Operators};
 pub use sending::Sending;
 pub use traces::Headers;
@@ -104,6 +106,18 @@ pub fn read(path: Option<&Path>) -> Result<Config, ConfigError> {
 /// As [`read`], but for these.
 pub fn for_plugins(path: Option<&Path>) -> Result<(Settings, Plugins), ConfigError> {
     checked::for_plugins(layer(path)?, base(path))
+}
+
+/// The settings by which one plugin is tried out, from the same layers, with the
+/// values of its own secrets and no others.
+///
+/// # Errors
+/// As [`read`], but for sources and other plugins' secrets.
+pub fn for_trial(
+    path: Option<&Path>,
+    plugin: &PluginName,
+) -> Result<(Settings, Plugin), ConfigError> {
+    checked::for_trial(layer(path)?, base(path), |name| std::env::var(name).ok(), plugin)
 }
 
 /// `server.data_dir` alone, from the same layers: the secrets need not be at

@@ -4,7 +4,7 @@
 //! - A name is looked up once for each connection, each address is judged by
 //!   itself, and the connection is made to exactly an address that was judged:
 //!   nothing is looked up in between.
-//! - No connection is made to an origin that is not granted.
+//! - No connection is made to an origin that is not granted, be it to a script.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -27,6 +27,7 @@ use url::Host;
 
 use super::failure::{Failure, Kind, Stage};
 use super::resolve::Resolve;
+use super::script::{self, Script};
 use super::trust::Trust;
 use crate::config::HttpGrant;
 
@@ -41,6 +42,15 @@ const ADDRESSES_MAX: usize = 32;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Remote(pub(super) IpAddr);
 
+/// What connections are made of.
+#[derive(Clone)]
+pub(super) enum Via {
+    /// What names lead to, and whose certificates are believed.
+    Network { resolver: Arc<dyn Resolve>, trust: Trust },
+    /// Something that stands in for all servers. No address is looked up.
+    Script(Arc<dyn Script>),
+}
+
 /// Makes connections.
 #[derive(Clone)]
 pub(super) struct Connector(Arc<Parts>);
@@ -49,8 +59,7 @@ pub(super) struct Parts {
     /// For messages.
     pub(super) plugin: String,
     pub(super) grants: Vec<HttpGrant>,
-    pub(super) resolver: Arc<dyn Resolve>,
-    pub(super) trust: Trust,
+    pub(super) via: Via,
     pub(super) timeout: Duration,
     pub(super) lookups: Arc<Semaphore>,
     /// Of all plugins together.
@@ -64,6 +73,13 @@ impl Parts {
 
     async fn connect(&self, to: Uri) -> Result<Stream, Failure> {
         let (grant, host) = self.grant(&to)?;
+        let (resolver, trust) = match &self.via {
+            Via::Network { resolver, trust } => (resolver, trust),
+            Via::Script(script) => {
+                let io = Io::Script(script::connection(script, &grant.origin));
+                return Ok(TokioIo::new(Checked { io, address: None }));
+            }
+        };
         let limit = Instant::now() + self.timeout;
         let late = || {
             let message = format!(
@@ -73,7 +89,7 @@ impl Parts {
             );
             Failure::new(Kind::Timeout(Stage::Connecting), message)
         };
-        let found = timeout_at(limit, self.find(grant)).await.map_err(|_| late())??;
+        let found = timeout_at(limit, self.find(resolver, grant)).await.map_err(|_| late())??;
         let addresses = self.allowed(grant, &found)?;
         let (stream, address) = self.reach(grant, &addresses, limit).await?;
         // A request goes out in few pieces, and each waits for an answer.
@@ -81,11 +97,11 @@ impl Parts {
         let io = match grant.origin.scheme() {
             Scheme::Http => Io::Plain(stream),
             Scheme::Https => {
-                let secured = timeout_at(limit, self.trust.secure(&host, stream));
+                let secured = timeout_at(limit, trust.secure(&host, stream));
                 Io::Tls(Box::new(secured.await.map_err(|_| late())??))
             }
         };
-        Ok(TokioIo::new(Checked { io, address }))
+        Ok(TokioIo::new(Checked { io, address: Some(address) }))
     }
 
     /// The grant of where a request goes.
@@ -106,7 +122,11 @@ impl Parts {
         Ok((grant, grant.origin.host().to_string()))
     }
 
-    async fn find(&self, grant: &HttpGrant) -> Result<Vec<IpAddr>, Failure> {
+    async fn find(
+        &self,
+        resolver: &Arc<dyn Resolve>,
+        grant: &HttpGrant,
+    ) -> Result<Vec<IpAddr>, Failure> {
         let name = match grant.origin.host() {
             Host::Ipv4(address) => return Ok(vec![(*address).into()]),
             Host::Ipv6(address) => return Ok(vec![(*address).into()]),
@@ -117,7 +137,7 @@ impl Parts {
         let turn = turn.map_err(|error| fail(error.to_string()))?;
         let of_all = Arc::clone(&self.all_lookups).acquire_owned().await;
         let of_all = of_all.map_err(|error| fail(error.to_string()))?;
-        let looking = self.resolver.resolve(name);
+        let looking = resolver.resolve(name);
         // Nobody can call a lookup back, so its turn ends when it does.
         let looking = tokio::spawn(async move {
             let found = looking.await;
@@ -217,17 +237,23 @@ pub(super) type Stream = TokioIo<Checked>;
 /// A connection to an address that was judged.
 pub(super) struct Checked {
     io: Io,
-    address: IpAddr,
+    /// None: it leads to a script.
+    address: Option<IpAddr>,
 }
 
 enum Io {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
+    Script(script::Connection),
 }
 
 impl Connection for Checked {
     fn connected(&self) -> Connected {
-        Connected::new().extra(Remote(self.address))
+        let connected = Connected::new();
+        match self.address {
+            Some(address) => connected.extra(Remote(address)),
+            None => connected,
+        }
     }
 }
 
@@ -240,6 +266,7 @@ impl AsyncRead for Checked {
         match &mut self.io {
             Io::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
             Io::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Io::Script(stream) => Pin::new(stream).poll_read(cx, buffer),
         }
     }
 }
@@ -253,6 +280,7 @@ impl AsyncWrite for Checked {
         match &mut self.io {
             Io::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
             Io::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Io::Script(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
@@ -260,6 +288,7 @@ impl AsyncWrite for Checked {
         match &mut self.io {
             Io::Plain(stream) => Pin::new(stream).poll_flush(cx),
             Io::Tls(stream) => Pin::new(stream).poll_flush(cx),
+            Io::Script(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
@@ -267,6 +296,7 @@ impl AsyncWrite for Checked {
         match &mut self.io {
             Io::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Io::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+            Io::Script(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io;
 
 use hookbox_core::grants::AddressRule;
 
@@ -45,6 +46,8 @@ pub enum Kind {
     GivenUp,
     /// The call ended before the response was there.
     CallEnded,
+    /// A script stands in for the network, and has no answer to it.
+    NoAnswer,
 }
 
 /// How far a request had come.
@@ -99,6 +102,7 @@ impl Failure {
             Kind::Broken => "broken",
             Kind::GivenUp => "given-up",
             Kind::CallEnded => "call-ended",
+            Kind::NoAnswer => "no-answer",
         }
     }
 
@@ -128,7 +132,11 @@ impl Failure {
     pub(super) fn within(error: &(dyn Error + 'static)) -> Option<Self> {
         let mut next = Some(error);
         while let Some(error) = next {
-            if let Some(failure) = error.downcast_ref::<Self>() {
+            // An error of a stream names as its source what is behind its cause,
+            // and never the cause.
+            let cause = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+            let cause = cause.and_then(|cause| cause.downcast_ref::<Self>());
+            if let Some(failure) = cause.or_else(|| error.downcast_ref()) {
                 return Some(failure.clone());
             }
             next = error.source();

@@ -4,7 +4,9 @@
 //! In the order that a request takes: [`pool`] says whether it may go,
 //! [`exchange`] waits for its turn and drives it, `connect` makes a connection
 //! to an address that it judged itself, [`body`] counts what passes, and
-//! [`record`] keeps what is to be known of it.
+//! [`record`] keeps what is to be known of it. Where a [`script`] stands in for
+//! the network, `connect` hands over a connection to it instead; all else is the
+//! same.
 //!
 //! Invariants:
 //! - A connection goes to an address that was judged, and to no other.
@@ -19,6 +21,7 @@ pub mod failure;
 pub mod pool;
 pub mod record;
 pub mod resolve;
+pub mod script;
 pub mod trust;
 
 use std::collections::BTreeMap;
@@ -29,8 +32,10 @@ use hookbox_core::ids::PluginName;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
+use self::connect::Via;
 use self::pool::Pool;
 use self::resolve::Resolve;
+use self::script::Script;
 use self::trust::Trust;
 use crate::config::HttpGrant;
 
@@ -46,8 +51,7 @@ const LOOKUPS_MAX: usize = 64;
 /// What all plugins' requests have in common.
 pub struct Outbound {
     runtime: Handle,
-    resolver: Arc<dyn Resolve>,
-    trust: Trust,
+    via: Via,
     connect_timeout: Duration,
     idle_timeout: Duration,
     /// Lookups of all plugins at once.
@@ -67,9 +71,26 @@ impl Outbound {
         connect_timeout: Duration,
         idle_timeout: Duration,
     ) -> Arc<Self> {
+        Self::via(runtime, Via::Network { resolver, trust }, connect_timeout, idle_timeout)
+    }
+
+    /// The same without a network: what may be sent is answered by a script.
+    ///
+    /// `runtime`: carries the exchanges; it must have time.
+    pub fn scripted(runtime: Handle, script: Arc<dyn Script>) -> Arc<Self> {
+        // Nothing is waited for, and a connection is not kept for a later trial.
+        Self::via(runtime, Via::Script(script), Duration::MAX, Duration::ZERO)
+    }
+
+    fn via(
+        runtime: Handle,
+        via: Via,
+        connect_timeout: Duration,
+        idle_timeout: Duration,
+    ) -> Arc<Self> {
         let pools = Mutex::default();
         let lookups = Arc::new(Semaphore::new(LOOKUPS_MAX));
-        Arc::new(Self { runtime, resolver, trust, connect_timeout, idle_timeout, lookups, pools })
+        Arc::new(Self { runtime, via, connect_timeout, idle_timeout, lookups, pools })
     }
 
     /// The connections of a plugin. They are the same ones for as long as its
@@ -87,8 +108,7 @@ impl Outbound {
         let parts = connect::Parts {
             plugin: plugin.to_string(),
             grants: grants.to_vec(),
-            resolver: Arc::clone(&self.resolver),
-            trust: self.trust.clone(),
+            via: self.via.clone(),
             timeout: self.connect_timeout,
             lookups: connect::Parts::lookups(),
             all_lookups: Arc::clone(&self.lookups),

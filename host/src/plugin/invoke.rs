@@ -11,11 +11,13 @@ use hookbox_core::sensitive::Mask;
 use hookbox_core::targetvideo::EVENT_NAMES;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
+use tracing::Level;
 use wasmtime::component::ResourceTableError;
 use wasmtime::{Engine, Store, UpdateDeadline};
 
 use super::backtrace;
 use super::bindings::v0_1_0::{self, Guest, GuestPre, types};
+use super::clock::clocked;
 use super::engine::{GUEST_HANDLES_MAX, TICK};
 use super::imports::http::Requests;
 use super::imports::{CallState, HANDLES_MAX, State};
@@ -62,10 +64,24 @@ pub struct Attempt {
     pub duration: Duration,
     /// What the plugin logged.
     pub log: String,
+    /// The level of each line of `log`.
+    pub log_levels: Vec<Level>,
     /// What it changed in its state; nothing unless it handled the event.
     pub changes: Vec<StateChange>,
     /// The requests that it sent, in order.
     pub calls: Vec<OutboundCall>,
+    /// What it took.
+    pub used: Used,
+}
+
+/// What a call took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Used {
+    /// The most bytes of all its linear memories together.
+    pub memory_bytes: u64,
+    /// Processor time of the thread that ran it, the host's own work for it
+    /// included. None: the runner does not [measure](Runner::measuring) it.
+    pub cpu: Option<Duration>,
 }
 
 /// Calls plugins, on threads of their own.
@@ -79,6 +95,7 @@ pub struct Runner {
     state: Arc<dyn StateSource>,
     /// By which plugins send requests. None: they cannot.
     outbound: Option<Arc<Outbound>>,
+    measures: bool,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -90,7 +107,14 @@ impl Runner {
     /// have no state until [`Runner::with_state`] gives them some.
     pub fn new(engine: Engine, guests: Handle, instances_max: u32) -> Self {
         let instances = Arc::new(Semaphore::new(instances_max as usize));
-        Self { engine, guests, instances, state: Arc::new(NoState), outbound: None }
+        Self {
+            engine,
+            guests,
+            instances,
+            state: Arc::new(NoState),
+            outbound: None,
+            measures: false,
+        }
     }
 
     /// The same, whose plugins have state.
@@ -107,6 +131,14 @@ impl Runner {
         self
     }
 
+    /// The same, which measures the processor time of calls. Two questions to the
+    /// system each time that a call goes on, so a server leaves it.
+    #[must_use]
+    pub fn measuring(mut self) -> Self {
+        self.measures = true;
+        self
+    }
+
     /// Hands an event to a plugin. Once begun, the call goes on to its end even
     /// when the returned future is dropped.
     pub async fn handle(&self, plugin: Arc<Plugin>, call: Call) -> Attempt {
@@ -118,8 +150,10 @@ impl Runner {
             started: SystemTime::now(),
             duration: Duration::ZERO,
             log: String::new(),
+            log_levels: Vec::new(),
             changes: Vec::new(),
             calls: Vec::new(),
+            used: Used::default(),
         };
         let Ok(permit) = Arc::clone(&self.instances).acquire_owned().await else {
             return failed("the server is ending");
@@ -160,8 +194,8 @@ impl Runner {
             let _permit = self.instances.acquire().await;
             // Nothing is granted: it must say the same whatever it may do.
             let (grants, state) = (&Arc::default(), &self.state);
-            let about = About { name, settings, grants, state, requests: None };
-            enter(&self.engine, pre, &about, &log, call).await
+            let about = About { name, settings, grants, state, requests: None, measures: false };
+            enter(&self.engine, pre, &about, &log, call).await.0
         };
         let said = self.guests.block_on(work);
         let _printed = output::finish(&log);
@@ -191,10 +225,11 @@ async fn attempt(runner: &Runner, plugin: &Plugin, call: &Call) -> Attempt {
         Requests::new(outbound, &plugin.name, &plugin.settings, redactor, &call.caller, &log)
     });
     let requests = requests.as_ref();
-    let about = About { name: &plugin.name, settings: &plugin.settings, grants, state, requests };
-    let answer = enter(&runner.engine, &plugin.code.pre, &about, &log, guest).await;
+    let (name, settings, measures) = (&plugin.name, &plugin.settings, runner.measures);
+    let about = About { name, settings, grants, state, requests, measures };
+    let (answer, used) = enter(&runner.engine, &plugin.code.pre, &about, &log, guest).await;
     let duration = began.elapsed();
-    let log = output::finish(&log);
+    let (log, log_levels) = output::finish(&log);
     let (outcome, changes) = match answer {
         Ok((answer, changes)) => (v0_1_0::outcome(answer), changes),
         Err(failure) => (Outcome::Failed(failure), Vec::new()),
@@ -204,13 +239,13 @@ async fn attempt(runner: &Runner, plugin: &Plugin, call: &Call) -> Attempt {
         Outcome::Failed(failure) => (Outcome::Failed(bounded(failure, redactor)), Vec::new()),
     };
     let calls = requests.map(|requests| requests.calls()).unwrap_or_default();
-    Attempt { outcome, started, duration, log, changes, calls }
+    Attempt { outcome, started, duration, log, log_levels, changes, calls, used }
 }
 
 /// What must not be in anything that the call prints or leaves: the plugin's
 /// secrets, and what is hidden of the event. Those that are documented and not of
 /// streams hold nothing of that kind, and are not looked through.
-fn redactor(plugin: &Plugin, event: &Event) -> Arc<Redactor> {
+pub(crate) fn redactor(plugin: &Plugin, event: &Event) -> Arc<Redactor> {
     let secrets = plugin.settings.grants.redactor();
     let name = event.name();
     if EVENT_NAMES.contains(&name) && !name.contains("stream") {
@@ -237,17 +272,20 @@ struct About<'a> {
     state: &'a Arc<dyn StateSource>,
     /// What it sends. None: it may not send.
     requests: Option<&'a Arc<Requests>>,
+    /// Whether its processor time is measured.
+    measures: bool,
 }
 
-/// Makes an instance with its limits, and calls it.
+/// Makes an instance with its limits, and calls it. What it took is known
+/// however it ended.
 async fn enter<T>(
     engine: &Engine,
     pre: &GuestPre<CallState>,
     about: &About<'_>,
     log: &SharedLog,
     call: impl AsyncFnOnce(&mut Store<CallState>, &Guest) -> wasmtime::Result<T>,
-) -> Result<T, Failure> {
-    let &About { name, settings, grants, state, requests } = about;
+) -> (Result<T, Failure>, Used) {
+    let &About { name, settings, grants, state, requests, measures } = about;
     let limits = CallLimits::new(settings.memory_bytes_max);
     let state = CallState::new(log, limits, grants, State::new(state, name, settings));
     let state = requests.into_iter().fold(state, CallState::sending);
@@ -270,11 +308,13 @@ async fn enter<T>(
         let guest = pre.instantiate_async(&mut store).await?;
         call(&mut store, &guest).await
     };
-    let ended = tokio::time::timeout(settings.deadline(), work).await;
+    let mut cpu = measures.then_some(Duration::ZERO);
+    let ended = tokio::time::timeout(settings.deadline(), clocked(work, cpu.as_mut())).await;
     if let Some(requests) = requests {
         requests.end(matches!(ended, Ok(Ok(_))));
     }
-    match ended {
+    let memory_bytes = store.data().limits.memory_bytes() as u64;
+    let answer = match ended {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => Err(explain(&error, &store.data().limits, settings, name)),
         Err(_) => Err(Failure {
@@ -284,7 +324,8 @@ async fn enter<T>(
                 settings.deadline_ms
             ),
         }),
-    }
+    };
+    (answer, Used { memory_bytes, cpu })
 }
 
 /// Which limit was met, or what went wrong in the plugin.

@@ -22,6 +22,12 @@ impl CallLimits {
         Self { memory_bytes_max, memory_bytes: 0, refused: None, table_refused: None }
     }
 
+    /// Bytes of all linear memories together. They never shrink, so after the call
+    /// it is the peak.
+    pub fn memory_bytes(&self) -> usize {
+        self.memory_bytes
+    }
+
     /// In words, where the memory limit was met.
     /// `plugin`: its name, for the key that changes the limit.
     pub fn memory_refused(&self, plugin: &PluginName) -> Option<String> {

@@ -65,6 +65,23 @@ impl Loader {
         self.load_by(name, bytes, digest, settings, || self.compiler.compiled(bytes, digest))
     }
 
+    /// The same for a plugin that is only tried out: what it wants need not be
+    /// granted.
+    ///
+    /// # Errors
+    /// As [`Loader::load`], but for that.
+    pub fn load_wanting(
+        &self,
+        name: &PluginName,
+        bytes: &[u8],
+        digest: Digest,
+        settings: &config::Plugin,
+    ) -> Result<Code, Refused> {
+        kind(bytes)?;
+        let component = self.compiler.compiled(bytes, digest)?;
+        self.prepare(name, &component, digest, settings, &mut Facts::default())
+    }
+
     /// The same with another way to compile: the fuzz target has no child
     /// processes.
     ///
@@ -86,6 +103,23 @@ impl Loader {
     }
 
     fn judge(
+        &self,
+        name: &PluginName,
+        component: &Component,
+        digest: Digest,
+        settings: &config::Plugin,
+        facts: &mut Facts,
+    ) -> Result<Code, Refused> {
+        let code = self.prepare(name, component, digest, settings, facts)?;
+        let missing = settings.grants.missing(&code.description.wants);
+        if !missing.is_empty() {
+            return Err(Refused::not_granted(name, &settings.grants, &missing));
+        }
+        Ok(code)
+    }
+
+    /// All but whether what it wants is granted.
+    fn prepare(
         &self,
         name: &PluginName,
         component: &Component,
@@ -124,10 +158,6 @@ impl Loader {
         })?;
         let description = description(said)?;
         facts.description = Some(description.clone());
-        let missing = settings.grants.missing(&description.wants);
-        if !missing.is_empty() {
-            return Err(Refused::not_granted(name, &settings.grants, &missing));
-        }
         Ok(Code { digest, description, pre })
     }
 }

@@ -13,6 +13,7 @@
 
 mod backtrace;
 pub mod bindings;
+mod clock;
 pub mod compile;
 pub mod engine;
 pub mod imports;

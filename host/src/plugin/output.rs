@@ -62,6 +62,8 @@ pub struct CallLog {
     stderr: Vec<u8>,
     /// The lines once more, for the record of the attempt.
     kept: String,
+    /// The level of each of them.
+    levels: Vec<Level>,
 }
 
 /// Shared by the guest's streams, which wasmtime hands out as often as the
@@ -100,6 +102,7 @@ impl CallLog {
             stdout: Vec::new(),
             stderr: Vec::new(),
             kept: String::new(),
+            levels: Vec::new(),
         }))
     }
 
@@ -164,7 +167,11 @@ impl CallLog {
             return;
         }
         let message = printable(line);
-        self.keep(&message);
+        let level = match stream {
+            Stream::Stdout => Level::INFO,
+            Stream::Stderr => Level::WARN,
+        };
+        self.keep(level, &message);
         let shown = match stream {
             Stream::Stdout => enabled!(target: GUEST, Level::INFO),
             Stream::Stderr => enabled!(target: GUEST, Level::WARN),
@@ -204,8 +211,10 @@ impl CallLog {
         admitted
     }
 
-    fn keep(&mut self, message: &str) {
+    /// `message`: one line.
+    fn keep(&mut self, level: Level, message: &str) {
         if self.kept.len() < self.bytes_max {
+            self.levels.push(level);
             self.kept.push_str(message);
             self.kept.push('\n');
         }
@@ -237,7 +246,7 @@ pub fn record(log: &SharedLog, level: Level, context: &str, message: &str) {
     } else {
         format!("{level} {context}: {message}")
     };
-    log.keep(&line);
+    log.keep(level, &line);
     let shown = match level {
         Level::TRACE => enabled!(target: GUEST, Level::TRACE),
         Level::DEBUG => enabled!(target: GUEST, Level::DEBUG),
@@ -270,8 +279,8 @@ fn shortened(text: &str) -> &str {
 }
 
 /// Ends the log of a call: prints what has no line end, and what was dropped.
-/// All lines that were printed.
-pub fn finish(log: &SharedLog) -> String {
+/// All lines that were printed, and the level of each.
+pub fn finish(log: &SharedLog) -> (String, Vec<Level>) {
     let mut log = locked(log);
     for stream in [Stream::Stdout, Stream::Stderr] {
         if !log.partial(stream).is_empty() {
@@ -287,9 +296,9 @@ pub fn finish(log: &SharedLog) -> String {
             log.bytes_max
         );
         let dropped = format!("({} more lines were dropped)", log.dropped_lines);
-        log.keep(&dropped);
+        log.keep(Level::WARN, &dropped);
     }
-    std::mem::take(&mut log.kept)
+    (std::mem::take(&mut log.kept), std::mem::take(&mut log.levels))
 }
 
 /// Where the character begins in which a place is; the place itself where there

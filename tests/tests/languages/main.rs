@@ -13,7 +13,9 @@
     reason = "a test fails by panicking, and says what it skips and how long it took"
 )]
 
+mod c;
 mod dev;
+mod go;
 mod js;
 mod python;
 mod rust;
@@ -70,6 +72,9 @@ fn with_tools(mut command: Command, folder: &Path, arguments: &[&str]) -> Comman
         .env("PATH", path)
         .env("npm_config_cache", tools().join("npm-cache"))
         .env("npm_config_offline", "true")
+        .env("ZIG_GLOBAL_CACHE_DIR", tools().join("zig-cache"))
+        .env("GOCACHE", tools().join("go-cache"))
+        .env("GOPROXY", "off")
         .env("CARGO_NET_OFFLINE", "true");
     command
 }

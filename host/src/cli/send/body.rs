@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::str::FromStr;
 
 use anyhow::{Context as _, bail};
-use hookbox_core::json::top_members;
+use hookbox_core::json::with_member;
 use hookbox_core::targetvideo::samples;
 use serde_json::Value;
 
@@ -34,7 +34,7 @@ impl FromStr for Setting {
 }
 
 /// A sample by its name, or a file.
-pub(super) fn read(what: &str) -> anyhow::Result<String> {
+pub(in crate::cli) fn read(what: &str) -> anyhow::Result<String> {
     if let Some(body) = samples::body(what) {
         return Ok(body.to_owned());
     }
@@ -68,23 +68,9 @@ pub(super) fn body(
     if let Some(now_s) = now_s
         && !settings.iter().any(|setting| setting.pointer == "/timestamp")
     {
-        body = with_member(&body, "timestamp", &now_s.to_string())?;
+        body = with_member(&body, "timestamp", &now_s.to_string()).context("the body")?;
     }
-    with_member(&body, "secret", &Value::from(secret).to_string())
-}
-
-/// A text with a member of its top level set.
-fn with_member(text: &str, name: &str, json: &str) -> anyhow::Result<String> {
-    let members = top_members(text).context("the body")?;
-    if let Some(member) = members.iter().find(|member| member.name == name) {
-        let begin = member.span.end.saturating_sub(member.json.len());
-        let before = text.get(..begin).unwrap_or_default();
-        let after = text.get(member.span.end..).unwrap_or_default();
-        return Ok(format!("{before}{json}{after}"));
-    }
-    let Some((before, after)) = text.split_once('{') else { bail!("the body is no JSON object") };
-    let comma = if members.is_empty() { "" } else { "," };
-    Ok(format!("{before}{{\"{name}\":{json}{comma}{after}"))
+    with_member(&body, "secret", &Value::from(secret).to_string()).context("the body")
 }
 
 /// Objects on the way are made where they are missing.

@@ -307,6 +307,8 @@ fn error(failure: &Failure) -> Error {
         Kind::DnsFailed => Error::DnsError { rcode: None, info_code: None },
         Kind::TlsFailed { certificate: true } => Error::TlsCertificateError,
         Kind::TlsFailed { certificate: false } => Error::TlsProtocolError,
-        Kind::Broken | Kind::GivenUp | Kind::CallEnded => Error::ConnectionTerminated,
+        Kind::Broken | Kind::GivenUp | Kind::CallEnded | Kind::NoAnswer => {
+            Error::ConnectionTerminated
+        }
     }
 }

@@ -35,7 +35,7 @@ fn printed(line: &str, bytes: usize) -> String {
     for piece in line.as_bytes().chunks(bytes) {
         locked(&log).write(Stream::Stdout, piece);
     }
-    finish(&log).replace('\n', "")
+    finish(&log).0.replace('\n', "")
 }
 
 #[test]
@@ -66,5 +66,5 @@ fn a_long_line_is_broken_between_characters() {
 fn what_is_no_text_is_broken_too() {
     let log = log();
     locked(&log).write(Stream::Stdout, &[0x80; 5 * LINE_BYTES_MAX]);
-    assert_eq!(finish(&log).matches('\u{fffd}').count(), 5 * LINE_BYTES_MAX);
+    assert_eq!(finish(&log).0.matches('\u{fffd}').count(), 5 * LINE_BYTES_MAX);
 }

@@ -1,6 +1,6 @@
 //! Counts how often each video was added or edited.
 
-use hookbox_sdk::{Delivery, Event, Failure, Payload, Plugin, Want, keyvalue};
+use hookbox_sdk::{Delivery, Event, Failure, OrFail, Payload, Plugin, Want, keyvalue};
 
 struct {{TypeName}};
 
@@ -13,11 +13,9 @@ impl Plugin for {{TypeName}} {
 
     fn handle(event: Event, _delivery: Delivery) -> Result<(), Failure> {
         let (Payload::AddVideo(video) | Payload::EditVideo(video)) = event.payload else {
-            return Err(Failure::Reject(format!("{} was not asked for", event.name)));
+            return Err(Failure::reject(format_args!("{} was not asked for", event.name)));
         };
-        let Some(id) = video.id else {
-            return Err(Failure::Reject("the event names no video".to_owned()));
-        };
+        let id = video.id.or_reject("the event names no video")?;
         // Kept only if this returns Ok: each delivery counts once.
         let changes = keyvalue::open()?.increment(&format!("changes:{id}"), 1)?;
         let title = video.name.as_deref().unwrap_or("(no title)");

@@ -141,5 +141,5 @@ async fn a_plugin_that_describes_itself_sends_nothing() {
     let request = http::Request::get("http://127.0.0.1:1/").body(body).unwrap();
     let sent = hooks.send_request(request, None, Box::new(async { Ok(()) }));
     assert!(matches!(Box::into_pin(sent).await, Err(Error::HttpRequestDenied)));
-    assert!(output::finish(&granted.log).contains("while the plugin describes itself"));
+    assert!(output::finish(&granted.log).0.contains("while the plugin describes itself"));
 }

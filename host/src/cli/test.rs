@@ -1,0 +1,258 @@
+//! `hookbox test`
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use hookbox_core::ids::PluginName;
+use serde::Serialize;
+
+use super::exit::{Mistake, NOT_HANDLED, REFUSED};
+use super::paint::{self, in_style};
+use super::show::{self, count, line, milliseconds};
+use super::{ConfigFile, check, plugin_file, tried};
+use crate::config;
+use crate::plugin::load::Code;
+use crate::plugin::verdict::{NOT_GRANTED, Verdict};
+use crate::trial::bench::{Bench, Network};
+use crate::trial::case::junit::{self, Ran};
+use crate::trial::case::{self, Case, judge};
+use crate::trial::script::Answers;
+use crate::trial::view::TriedView;
+
+/// Characters of one difference.
+const DIFFERENCE_CHARS_MAX: usize = 4_000;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+A case is a file in TOML or JSON: an event, what stands around it, and what is expected of the
+plugin. docs/plugin-authors.md has the format; `hookbox events export ID --as-test` writes one.
+Nothing is sent anywhere.
+
+Exit status 7: a case does not hold; 5: the file is no plugin.
+
+Examples:
+  hookbox test
+  hookbox test plugins/catalog --filter livestream --junit report.xml
+  hookbox test cases --plugin dist/view-counter.wasm --json")]
+pub(super) struct Arguments {
+    /// The plugin's folder, with cases/ and dist/; or a folder of cases
+    #[arg(default_value = ".")]
+    dir: PathBuf,
+    /// The plugin [default: the only .wasm file in dist/]
+    #[arg(long, value_name = "FILE")]
+    plugin: Option<PathBuf>,
+    /// The plugin's name [default: the file's]
+    #[arg(long)]
+    name: Option<PluginName>,
+    /// Only cases with this text in their name
+    #[arg(long, value_name = "TEXT")]
+    filter: Option<String>,
+    /// Writes the results in JUnit's form too
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    config: ConfigFile,
+}
+
+/// A case that was run.
+#[derive(Serialize)]
+struct Result {
+    name: String,
+    file: PathBuf,
+    passed: bool,
+    differences: Vec<String>,
+    /// None: it could not be run.
+    tried: Option<TriedView>,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Results<'a> {
+    plugin: &'a str,
+    passed: usize,
+    failed: usize,
+    cases: &'a [Result],
+}
+
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let chosen = case::files(&arguments.dir)?.into_iter().filter(|path| {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        arguments.filter.as_ref().is_none_or(|text| name.contains(text.as_str()))
+    });
+    let cases = chosen.map(|path| Case::read(&path)).collect::<std::result::Result<Vec<_>, _>>()?;
+    if cases.is_empty() {
+        let text = arguments.filter.as_deref().unwrap_or_default();
+        let dir = arguments.dir.display();
+        return Err(Mistake(format!("{dir}: no case has {text:?} in its name")).into());
+    }
+    let file = match &arguments.plugin {
+        Some(file) => file.clone(),
+        None => built(&arguments.dir)?,
+    };
+    let name = plugin_file::name_of(&file, arguments.name.as_ref())?;
+    let (settings, limits) = config::for_trial(arguments.config.clone().path().as_deref(), &name)?;
+    let suite = match Suite::new(&file, name, settings, limits)? {
+        Ok(suite) => suite,
+        Err(verdict) => {
+            check::show(&mut io::stdout().lock(), &file, &verdict)?;
+            return Ok(ExitCode::from(REFUSED));
+        }
+    };
+    let results = suite.run(&cases, arguments.json)?;
+    finish(&suite, &results, arguments)
+}
+
+/// The component that `hookbox build` made.
+fn built(dir: &Path) -> anyhow::Result<PathBuf> {
+    let folder = dir.join("dist");
+    let entries = fs::read_dir(&folder).with_context(|| {
+        format!("{}: build the plugin first, or name it with --plugin", folder.display())
+    })?;
+    let files = entries.flatten().map(|entry| entry.path());
+    let mut files = files.filter(|path| path.extension().is_some_and(|ending| ending == "wasm"));
+    match (files.next(), files.next()) {
+        (Some(file), None) => Ok(file),
+        (None, _) => bail!(
+            "{}: no .wasm file: build the plugin first, or name it with --plugin",
+            folder.display()
+        ),
+        (Some(_), Some(_)) => {
+            bail!("{}: several .wasm files: --plugin names the one", folder.display())
+        }
+    }
+}
+
+/// A plugin, to be run with cases.
+struct Suite {
+    name: PluginName,
+    bench: Bench,
+    code: Arc<Code>,
+    /// By which the code was judged, with its limits. Cases have grants of their
+    /// own.
+    limits: config::Plugin,
+}
+
+impl Suite {
+    /// A verdict where the file is no plugin.
+    fn new(
+        file: &Path,
+        name: PluginName,
+        settings: config::Settings,
+        mut limits: config::Plugin,
+    ) -> anyhow::Result<std::result::Result<Self, Verdict>> {
+        let bytes = plugin_file::read(file)?;
+        let bench = Bench::new(settings)?;
+        limits.grants = Arc::default();
+        let (verdict, mut code) = bench.judge(&name, &bytes, &limits);
+        if verdict.code == Some(NOT_GRANTED) {
+            // What it wants each case gives, or takes away.
+            code = bench.judge_wanting(&name, &bytes, &limits);
+        }
+        Ok(match code {
+            Some(code) => Ok(Self { name, bench, code, limits }),
+            None => Err(verdict),
+        })
+    }
+
+    fn run(&self, cases: &[Case], quiet: bool) -> anyhow::Result<Vec<Result>> {
+        let mut out = anstream::stdout().lock();
+        let mut results = Vec::new();
+        for case in cases {
+            let result = self.one(case);
+            if !quiet {
+                show_result(&result, case, &mut out)?;
+            }
+            results.push(result);
+        }
+        Ok(results)
+    }
+
+    fn one(&self, case: &Case) -> Result {
+        let (differences, tried) = match self.tried(case) {
+            Ok((differences, view)) => (differences, Some(view)),
+            Err(why) => (vec![why], None),
+        };
+        let passed = differences.is_empty();
+        Result { name: case.name.clone(), file: case.path.clone(), passed, differences, tried }
+    }
+
+    fn tried(&self, case: &Case) -> std::result::Result<(Vec<String>, TriedView), String> {
+        let wants = &self.code.description.wants;
+        let grants = case.grants(wants).map_err(|error| error.to_string())?;
+        if let Some(missing) = case.missing(&grants, wants).first() {
+            return Err(format!(
+                "the plugin wants {missing}, without which no server makes it live: \
+                 give it in [config] or [secrets]"
+            ));
+        }
+        let redactor = Arc::clone(grants.redactor());
+        let answers =
+            Answers::new(case.answers.clone(), move |text| redactor.text(text).into_owned());
+        let answers = Arc::new(answers);
+        let settings = config::Plugin { grants: Arc::new(grants), ..self.limits.clone() };
+        let network = Network::Scripted(Arc::clone(&answers));
+        let trial = case.trial.clone();
+        let tried = self.bench.run(&self.name, &self.code, &settings, trial, &network);
+        Ok((judge::differences(&case.expect, &tried, &answers), tried.view()))
+    }
+}
+
+fn show_result(result: &Result, case: &Case, out: &mut impl Write) -> io::Result<()> {
+    let took = result.tried.as_ref().map(|tried| milliseconds(tried.duration_us));
+    let took = took.map(|took| format!(" ({took})")).unwrap_or_default();
+    if result.passed {
+        return writeln!(out, "{}    {}{took}", in_style("ok", paint::GOOD), result.name);
+    }
+    let failed = in_style("FAILED", paint::BAD);
+    writeln!(out, "{failed} {}{took}, {}", result.name, result.file.display())?;
+    if let Some(text) = &case.description {
+        writeln!(out, "       {}", in_style(&line(text, DIFFERENCE_CHARS_MAX), paint::DIM))?;
+    }
+    for text in &result.differences {
+        writeln!(out, "       {}", line(text, DIFFERENCE_CHARS_MAX))?;
+    }
+    match &result.tried {
+        Some(tried) => tried::show_log(&tried.log, "       | ", out),
+        None => Ok(()),
+    }
+}
+
+fn finish(suite: &Suite, results: &[Result], arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let passed = results.iter().filter(|result| result.passed).count();
+    let failed = results.len() - passed;
+    let plugin = suite.name.as_str();
+    if let Some(file) = &arguments.junit {
+        let cases: Vec<Ran<'_>> = results.iter().map(ran).collect();
+        fs::write(file, junit::document(plugin, &cases))
+            .with_context(|| file.display().to_string())?;
+    }
+    if arguments.json {
+        show::pretty_json(&Results { plugin, passed, failed, cases: results })?;
+    } else {
+        let all = count(results.len() as u64, "case");
+        let style = if failed == 0 { paint::GOOD } else { paint::BAD };
+        let sum = in_style(&format!("{passed} passed, {failed} failed"), style);
+        writeln!(anstream::stdout().lock(), "{plugin}: {all}, {sum}")?;
+    }
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(NOT_HANDLED) })
+}
+
+fn ran(result: &Result) -> Ran<'_> {
+    let log = result.tried.iter().flat_map(|tried| &tried.log);
+    let log: Vec<String> = log.map(|line| format!("{} {}", line.level, line.text)).collect();
+    Ran {
+        name: &result.name,
+        file: result.file.display().to_string(),
+        took: Duration::from_micros(result.tried.as_ref().map_or(0, |tried| tried.duration_us)),
+        differences: &result.differences,
+        log: log.join("\n"),
+    }
+}

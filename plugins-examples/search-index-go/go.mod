@@ -1,0 +1,8 @@
+module example.com/search-index-go
+
+go 1.25
+
+// The bindings: `hookbox build` writes them.
+require hookbox v0.0.0
+
+replace hookbox => ./bindings
