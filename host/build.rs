@@ -43,10 +43,14 @@ fn generator() -> Result<PathBuf, Box<dyn Error>> {
         return Err(format!("cargo metadata: {}", String::from_utf8_lossy(&output.stderr)).into());
     }
     let metadata: serde_json::Value = serde_json::from_slice(&output.stdout)?;
-    let packages = metadata["packages"].as_array().into_iter().flatten();
-    let mut named = packages.filter(|package| package["name"] == "wit-bindgen-go");
-    let manifest = named.next().and_then(|package| package["manifest_path"].as_str());
-    let folder = manifest.and_then(|manifest| Path::new(manifest).parent());
+    let packages = metadata.get("packages").and_then(serde_json::Value::as_array);
+    let text = |package: &'_ serde_json::Value, key| Some(package.get(key)?.as_str()?.to_owned());
+    let mut named = packages
+        .into_iter()
+        .flatten()
+        .filter(|package| text(package, "name").is_some_and(|name| name == "wit-bindgen-go"));
+    let manifest = named.next().and_then(|package| text(package, "manifest_path"));
+    let folder = manifest.as_deref().and_then(|manifest| Path::new(manifest).parent());
     Ok(folder.ok_or("cargo metadata names no wit-bindgen-go")?.to_owned())
 }
 

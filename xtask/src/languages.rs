@@ -82,7 +82,8 @@ fn packages(tools: &Tools, language: &str) -> Result<()> {
     let template = template(language).join("package.json");
     let manifest = fs::read_to_string(&template)?.replace("{{name}}", "packages");
     let folder = tools.folder.join("npm").join(language);
-    if is_installed(&folder, &manifest) {
+    let had = folder.join("installed");
+    if fs::read_to_string(&had).is_ok_and(|before| before == manifest) {
         return Ok(());
     }
     println!("Getting the packages of npm for plugins in {language}");
@@ -92,38 +93,19 @@ fn packages(tools: &Tools, language: &str) -> Result<()> {
         .args(["install", "--no-audit", "--no-fund", "--loglevel=error", "--cache"])
         .arg(tools.folder.join("npm-cache"))
         .current_dir(&folder))?;
-    installed(&folder, &manifest)
+    fs::write(&had, manifest).with_context(|| had.display().to_string())
 }
 
-/// Makes a virtual environment with what the template needs.
+/// The tool for Python, as the template names it.
 fn python(tools: &Tools) -> Result<()> {
-    let requirements = template("python").join("requirements.txt");
-    let named = fs::read_to_string(&requirements)?;
-    let folder = tools.folder.join("venv");
-    if is_installed(&folder, &named) {
-        return Ok(());
-    }
-    println!("Getting the packages of PyPI for plugins in Python");
-    run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
-    run(Command::new(folder.join("bin/pip"))
-        .args(["install", "--quiet", "--disable-pip-version-check", "--requirement"])
-        .arg(&requirements))?;
-    installed(&folder, &named)
+    const TOOL: &str = "componentize-py";
+    let requirements = fs::read_to_string(template("python").join("requirements.txt"))?;
+    let named = requirements.lines().find(|line| line.starts_with(TOOL));
+    pip(tools, named.context("the template's requirements do not name the tool")?, TOOL)
 }
 
 fn template(language: &str) -> PathBuf {
     crate::root().join("host/templates").join(language)
-}
-
-/// Beside what was installed: what was asked for.
-const INSTALLED: &str = "installed";
-
-fn is_installed(folder: &Path, named: &str) -> bool {
-    fs::read_to_string(folder.join(INSTALLED)).is_ok_and(|before| before == named)
-}
-
-fn installed(folder: &Path, named: &str) -> Result<()> {
-    Ok(fs::write(folder.join(INSTALLED), named)?)
 }
 
 /// Builds the examples in other languages than Rust beside the others, those
