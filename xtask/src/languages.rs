@@ -134,6 +134,8 @@ pub(crate) fn examples(program: &Path, environment: &Environment) -> Result<()> 
             .env("PATH", value("HOOKBOX_TOOLS_PATH"))
             .env("npm_config_cache", Path::new(&value("HOOKBOX_TOOLS")).join("npm-cache"))
             .env("npm_config_offline", "true")
+            // Of which the tests take what was compiled.
+            .env("XDG_CACHE_HOME", Path::new(&value("HOOKBOX_TOOLS")).join("cache"))
             .env("ZIG_GLOBAL_CACHE_DIR", Path::new(&value("HOOKBOX_TOOLS")).join("zig-cache"))
             .env("GOCACHE", Path::new(&value("HOOKBOX_TOOLS")).join("go-cache"))
             .env("GOPROXY", "off"))?;

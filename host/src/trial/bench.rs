@@ -2,7 +2,10 @@
 //! has them.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,7 +55,8 @@ pub struct Bench {
     // Dropped last: the others work in them.
     _guests: Runtime,
     serve: Runtime,
-    _folder: tempfile::TempDir,
+    /// Where there is no cache.
+    _folder: Option<tempfile::TempDir>,
 }
 
 /// What plugins' requests get.
@@ -61,6 +65,18 @@ pub enum Network {
     Real(Arc<Outbound>),
     /// A script.
     Scripted(Arc<Answers>),
+}
+
+/// The user's folder for what can be made again (XDG Base Directory
+/// Specification): large components take seconds to compile, and authors try the
+/// same one many times. None where there is no home, or it cannot be written to.
+fn cache() -> Option<PathBuf> {
+    let absolute =
+        |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let caches = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
+    let folder = caches.join("hookbox");
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).ok()?;
+    Some(folder)
 }
 
 impl Bench {
@@ -77,9 +93,17 @@ impl Bench {
         let (guests, serve) = (runtime()?, runtime()?);
         let engine = engine::start(&settings.runtime)?;
         // Not the server's own: this may run as another user.
-        let folder = tempfile::tempdir()?;
-        let compiler =
-            Compiler::new(&engine, folder.path(), settings.reload.clone(), serve.handle().clone())?;
+        let keep = |folder: &Path| {
+            Compiler::new(&engine, folder, settings.reload.clone(), serve.handle().clone())
+        };
+        let cached = cache().and_then(|folder| keep(&folder).ok());
+        let (compiler, folder) = match cached {
+            Some(compiler) => (compiler, None),
+            None => {
+                let folder = tempfile::tempdir()?;
+                (keep(folder.path())?, Some(folder))
+            }
+        };
         let runner = Runner::new(engine.clone(), guests.handle().clone(), 1).measuring();
         let loader = Loader::new(compiler, imports::linker(&engine)?, runner.clone());
         Ok(Self { settings, loader, runner, _guests: guests, serve, _folder: folder })

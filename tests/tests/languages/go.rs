@@ -6,7 +6,7 @@ use hookbox_tests::upstream::{Answer, Upstream};
 use hookbox_tests::{Site, plugin, sample, text};
 use serde_json::{Value, json};
 
-use super::{author, done, is_skipped, whole_way, with_tools};
+use super::{author, done, is_skipped, spare_compiling, whole_way, with_tools};
 
 #[test]
 fn a_new_plugin_in_go_handles_an_event() {
@@ -39,6 +39,7 @@ fn a_panic_in_go_is_logged_with_its_line() {
     done(author(&folder, &["build"]));
     let bytes = std::fs::read(folder.join("dist/panics.wasm")).expect("the component");
     let site = Site::new("[plugin.panics]\nkeyvalue = true\n");
+    spare_compiling(&site, &bytes);
     site.install("panics", &bytes);
     let server = site.serve();
     let event = server.post(sample("add_video")).event();
@@ -83,6 +84,7 @@ fn garbage_is_collected_between_what_the_host_answers() {
     done(author(&folder, &["build"]));
     let bytes = std::fs::read(folder.join("dist/wasteful.wasm")).expect("the component");
     let site = Site::new("[plugin.wasteful]\nkeyvalue = true\ncpu_ms = 60_000\n");
+    spare_compiling(&site, &bytes);
     site.install("wasteful", &bytes);
     let server = site.serve();
     let event = server.post(sample("add_video")).event();
@@ -128,6 +130,7 @@ fn index(upstream: &Upstream) -> (Site, hookbox_tests::Server) {
          secrets = [{{ name = \"api_key\", value = \"{KEY}\" }}]\n\
          http = [{{ origin = \"{origin}\", methods = [\"PUT\", \"PATCH\", \"DELETE\"] }}]\n"
     ));
+    spare_compiling(&site, &plugin("search-index-go"));
     site.install("search-index-go", &plugin("search-index-go"));
     let server = site.serve();
     (site, server)

@@ -8,7 +8,8 @@ use hookbox_tests::upstream::{Answer, Upstream};
 use hookbox_tests::{Site, plugin, sample, text};
 
 use super::{
-    alone, assert_same, author, done, is_skipped, repository, tools, whole_way, with_tools,
+    alone, assert_same, author, done, is_skipped, repository, spare_compiling, tools, whole_way,
+    with_tools,
 };
 
 #[test]
@@ -39,6 +40,7 @@ pub(super) fn a_mistake_is_shown_with_its_line(language: &str, file: &str) {
     let site = Site::new("[plugin.first-plugin]\nkeyvalue = true\n");
     let server = site.serve();
     let bytes = fs::read(folder.join("dist/first-plugin.wasm")).expect("the component");
+    spare_compiling(&site, &bytes);
     site.install("first-plugin", &bytes);
     server.wait_live("first-plugin", &bytes);
     let event = server.post(sample("add_video")).event();
@@ -97,6 +99,7 @@ fn purge_cdn_purges_the_pages_of_a_video() {
          config = {{ endpoint = \"{origin}/purge\", pages = \"https://tv.example/v/{{id}}\" }}\n\
          secrets = [{{ name = \"token\", value = \"hush-4711\" }}]\n"
     ));
+    spare_compiling(&site, &plugin("purge-cdn-js"));
     site.install("purge-cdn-js", &plugin("purge-cdn-js"));
     let server = site.serve();
     let event = server.post(sample("delete_video")).event();

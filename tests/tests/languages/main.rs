@@ -22,11 +22,14 @@ mod rust;
 mod ts;
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use hookbox_core::ids::Digest;
 use hookbox_tests::{Site, program, sample, text};
 use tempfile::TempDir;
 
@@ -72,11 +75,34 @@ fn with_tools(mut command: Command, folder: &Path, arguments: &[&str]) -> Comman
         .env("PATH", path)
         .env("npm_config_cache", tools().join("npm-cache"))
         .env("npm_config_offline", "true")
+        .env("XDG_CACHE_HOME", cache())
         .env("ZIG_GLOBAL_CACHE_DIR", tools().join("zig-cache"))
         .env("GOCACHE", tools().join("go-cache"))
         .env("GOPROXY", "off")
         .env("CARGO_NET_OFFLINE", "true");
     command
+}
+
+/// Where the program keeps compiled code.
+fn cache() -> PathBuf {
+    tools().join("cache")
+}
+
+/// Gives a server the code that was compiled when the component was judged:
+/// interpreters take long to compile, and that is not what is tested.
+fn spare_compiling(site: &Site, bytes: &[u8]) {
+    let digest = Digest::of(bytes).to_string();
+    let to = site.path("data/compiled");
+    fs::create_dir_all(&to).expect("a folder");
+    fs::set_permissions(&to, fs::Permissions::from_mode(0o700)).expect("rights");
+    // None yet: it is compiled then, and takes longer.
+    let compiled = fs::read_dir(cache().join("hookbox/compiled")).into_iter().flatten();
+    for file in compiled.flatten().map(|entry| entry.path()) {
+        let name = file.file_name().expect("a name").to_string_lossy().into_owned();
+        if name.starts_with(&digest) {
+            fs::copy(&file, to.join(name)).expect("copied");
+        }
+    }
 }
 
 /// What a command printed; it must succeed.
@@ -96,12 +122,12 @@ fn repository() -> PathBuf {
 /// That what a tool made is what the templates have: each file, and no other.
 fn assert_same(made: &Path, ours: &Path) {
     if made.is_file() {
-        let read = |file: &Path| std::fs::read_to_string(file).expect("a text");
+        let read = |file: &Path| fs::read_to_string(file).expect("a text");
         assert!(read(made) == read(ours), "{}: is not as the tool makes it", ours.display());
         return;
     }
     let names = |folder: &Path| {
-        let entries = std::fs::read_dir(folder).expect("a folder").flatten();
+        let entries = fs::read_dir(folder).expect("a folder").flatten();
         let names = entries.map(|entry| entry.file_name()).filter(|name| name != "__pycache__");
         names.collect::<BTreeSet<_>>()
     };
@@ -139,11 +165,12 @@ fn whole_way(language: &str, prepare: impl Fn(&mut Command)) -> Made {
     let invoked = done(author(&folder, &invoke));
     assert!(invoked.contains("handled") && invoked.contains("change 1"), "{invoked}");
 
-    let settings = std::fs::read_to_string(folder.join("hookbox.toml")).expect("hookbox.toml");
+    let settings = fs::read_to_string(folder.join("hookbox.toml")).expect("hookbox.toml");
     let of_plugin = settings.find("[plugin.first-plugin]").expect("the plugin's own section");
     let site = Site::new(&settings[of_plugin..]);
     let server = site.serve();
-    let bytes = std::fs::read(&component).expect("the component");
+    let bytes = fs::read(&component).expect("the component");
+    spare_compiling(&site, &bytes);
     site.install("first-plugin", &bytes);
     server.wait_live("first-plugin", &bytes);
     let event = server.post(sample("add_video")).event();

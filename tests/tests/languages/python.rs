@@ -5,7 +5,10 @@ use std::process::Command;
 
 use hookbox_tests::{Site, plugin, sample, text};
 
-use super::{alone, assert_same, author, done, is_skipped, repository, whole_way, with_tools};
+use super::{
+    alone, assert_same, author, done, is_skipped, repository, spare_compiling, whole_way,
+    with_tools,
+};
 
 #[test]
 fn a_new_plugin_in_python_handles_an_event() {
@@ -41,6 +44,7 @@ fn an_exception_in_python_names_file_and_line() {
     let site = Site::new("[plugin.first-plugin]\nkeyvalue = true\n");
     let server = site.serve();
     let bytes = fs::read(folder.join("dist/first-plugin.wasm")).expect("the component");
+    spare_compiling(&site, &bytes);
     site.install("first-plugin", &bytes);
     server.wait_live("first-plugin", &bytes);
     let event = server.post(sample("add_video")).event();
@@ -78,6 +82,7 @@ fn daily_report_counts_and_survives_a_failure() {
         "[plugin.daily-report-python]\nkeyvalue = true\nbackoff_first_ms = 1\n\
          config = { utc_offset_hours = \"soon\" }\n",
     );
+    spare_compiling(&site, &plugin("daily-report-python"));
     site.install("daily-report-python", &plugin("daily-report-python"));
     let server = site.serve();
     let event = server.post(sample("edit_video")).event();

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use hookbox_tests::{Site, plugin, sample, text};
 
-use super::{alone, author, done, is_skipped, js, whole_way, with_tools};
+use super::{alone, author, done, is_skipped, js, spare_compiling, whole_way, with_tools};
 
 #[test]
 fn a_new_plugin_in_typescript_handles_an_event() {
@@ -43,6 +43,7 @@ fn video_index_keeps_what_is_known_of_a_video() {
     }
     let _alone = alone();
     let site = Site::new("[plugin.video-index-ts]\nkeyvalue = true\norder = \"entity\"\n");
+    spare_compiling(&site, &plugin("video-index-ts"));
     site.install("video-index-ts", &plugin("video-index-ts"));
     let server = site.serve();
     for name in ["add_video", "edit_video"] {
