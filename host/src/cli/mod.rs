@@ -43,7 +43,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::plugin::compile;
+use crate::plugin::{compile, symbols};
 
 /// Routes webhooks to WebAssembly plugins.
 ///
@@ -115,6 +115,8 @@ Examples:
     Man(man::Arguments),
     #[command(name = compile::VERB, hide = true)]
     Compile { output: PathBuf, memory_bytes_max: u64, seconds_max: u64 },
+    #[command(name = symbols::VERB, hide = true)]
+    ResolveFrames { component: PathBuf },
 }
 
 /// Which configuration file.
@@ -164,6 +166,10 @@ pub fn main() -> ExitCode {
         Verb::Man(arguments) => man::run(arguments).map(done),
         Verb::Compile { output, memory_bytes_max, seconds_max } => {
             let status = compile::child(&output, memory_bytes_max, seconds_max);
+            return u8::try_from(status).map_or(ExitCode::FAILURE, ExitCode::from);
+        }
+        Verb::ResolveFrames { component } => {
+            let status = symbols::child(&component);
             return u8::try_from(status).map_or(ExitCode::FAILURE, ExitCode::from);
         }
     };

@@ -65,12 +65,13 @@ impl Parts {
         supervisor.starting("loading plugins").await;
         let engine = engine::start(&settings.runtime)?;
         let state = Arc::new(Committed(Arc::clone(&store)));
-        let runner = Runner::new(engine.clone(), guests, settings.runtime.instances_max)
-            .with_state(state)
-            .with_outbound(outbound(&settings.outbound, trust));
         let compiler =
             Compiler::new(&engine, &server.data_dir, settings.reload.clone(), Handle::current())
                 .context("the folder for compiled code in server.data_dir")?;
+        let runner = Runner::new(engine.clone(), guests, settings.runtime.instances_max)
+            .with_symbols(compiler.symbols())
+            .with_state(state)
+            .with_outbound(outbound(&settings.outbound, trust));
         let loader = Loader::new(compiler, imports::linker(&engine)?, runner.clone());
         let plugins = config.live.plugins.clone();
         let known = opened.known.into_iter().map(|known| (known.name, known.asks_for)).collect();

@@ -1,34 +1,100 @@
 //! A trap in words: its cause, and the plugin's own functions that led to it,
 //! with the lines of its source where the component says them (DWARF).
 
+use std::fmt::{self, Write as _};
+
+use serde::{Deserialize, Serialize};
 use wasmtime::WasmBacktrace;
+
+use super::symbols::Point;
 
 /// Frames of a trap's backtrace that are shown.
 const FRAMES_MAX: usize = 8;
 
+/// Bytes of a function's name that are shown.
+const NAME_BYTES_MAX: usize = 512;
+
 /// Characters of a place in the source that are shown.
 const PLACE_CHARS_MAX: usize = 120;
 
+/// The places in the plugin's code where a call trapped, innermost first.
+pub(super) fn points(error: &wasmtime::Error) -> Vec<Point> {
+    let trace = error.downcast_ref::<WasmBacktrace>().map(WasmBacktrace::frames);
+    let frames = trace.into_iter().flatten();
+    frames.map(|frame| Point { offset: frame.module_offset().unwrap_or_default() as u64 }).collect()
+}
+
 /// The trap, and the names of the plugin's own functions that led to it,
-/// innermost first.
-pub(super) fn trap_text(error: &wasmtime::Error) -> String {
+/// innermost first. `resolved`: for each of [`points`] what its debug information
+/// says; else the functions' names are those of the component.
+pub(super) fn trap_text(error: &wasmtime::Error, resolved: Option<Vec<Vec<Frame>>>) -> String {
     let cause = error.root_cause().to_string();
-    let text = error.downcast_ref::<WasmBacktrace>().map(ToString::to_string).unwrap_or_default();
-    let frames = frames(&text);
+    let trace = error.downcast_ref::<WasmBacktrace>().map(WasmBacktrace::frames);
+    let mut resolved = resolved.unwrap_or_default().into_iter();
+    let frames: Vec<Frame> = trace
+        .into_iter()
+        .flatten()
+        .flat_map(|frame| {
+            let own_name = || frame.func_name().map(named);
+            let mut known = resolved.next().unwrap_or_default();
+            if known.is_empty() {
+                known.extend(own_name());
+            }
+            for inlined in known.iter_mut().filter(|inlined| inlined.name.is_empty()) {
+                inlined.name = own_name().map(|frame| frame.name).unwrap_or_default();
+            }
+            known.retain(|frame| !frame.name.is_empty());
+            known
+        })
+        .collect();
+    text(&cause, &frames)
+}
+
+/// A function that is known by its name alone.
+fn named(name: &str) -> Frame {
+    let end = name.floor_char_boundary(NAME_BYTES_MAX);
+    Frame { name: demangled(name.get(..end).unwrap_or_default()), place: None }
+}
+
+fn text(cause: &str, frames: &[Frame]) -> String {
     let own: Vec<&Frame> = frames.iter().filter(|frame| frame.is_own()).collect();
     let shown: Vec<String> = match own.as_slice() {
         [] => frames.iter().take(FRAMES_MAX).map(Frame::text).collect(),
         own => own.iter().take(FRAMES_MAX).map(|frame| frame.text()).collect(),
     };
-    if shown.is_empty() { cause } else { format!("{cause}, in {}", shown.join(" < ")) }
+    if shown.is_empty() { cause.to_owned() } else { format!("{cause}, in {}", shown.join(" < ")) }
+}
+
+/// A function's name as it was written, where Rust changed it for the linker;
+/// other names stay as they are. A mangled name can stand for an exponentially
+/// longer one, so what is written is bounded.
+pub(super) fn demangled(name: &str) -> String {
+    let Ok(demangled) = rustc_demangle::try_demangle(name) else {
+        return name.to_owned();
+    };
+    let mut bounded = Bounded(String::new());
+    // Without the hashes.
+    let _cut = write!(bounded, "{demangled:#}");
+    bounded.0
+}
+
+/// Text of at most [`NAME_BYTES_MAX`] bytes; whoever writes more is stopped.
+struct Bounded(String);
+
+impl fmt::Write for Bounded {
+    fn write_str(&mut self, more: &str) -> fmt::Result {
+        let room = NAME_BYTES_MAX - self.0.len();
+        self.0.push_str(more.get(..more.floor_char_boundary(room)).unwrap_or_default());
+        if more.len() > room { Err(fmt::Error) } else { Ok(()) }
+    }
 }
 
 /// A function on the way to a trap.
-#[derive(Debug, PartialEq, Eq)]
-struct Frame {
-    name: String,
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Frame {
+    pub(super) name: String,
     /// File and line, as the compiler wrote them.
-    place: Option<String>,
+    pub(super) place: Option<String>,
 }
 
 impl Frame {
@@ -72,43 +138,6 @@ impl Frame {
     }
 }
 
-/// The functions in a backtrace's text. wasmtime gives them one by one too, but
-/// not with their names made plain.
-fn frames(text: &str) -> Vec<Frame> {
-    let mut frames: Vec<Frame> = Vec::new();
-    // Glue between components has no names, and no places either.
-    let mut named = false;
-    for line in text.lines() {
-        if let Some(place) = line.trim_start().strip_prefix("at ") {
-            if let Some(frame) = frames.last_mut().filter(|_| named) {
-                frame.place = Some(place.to_owned());
-            }
-        } else {
-            let name = frame_name(line);
-            named = name.is_some();
-            frames.extend(name.map(|name| Frame { name, place: None }));
-        }
-    }
-    frames
-}
-
-/// The function of a backtrace's line: `0: 0x1f - module!function`, and for what
-/// was inlined into it `- function`. With lines of the source the module is left
-/// out. Other lines are none.
-fn frame_name(line: &str) -> Option<String> {
-    let (before, function) = line.split_once("- ").or_else(|| line.split_once(": "))?;
-    if !before.trim_start().starts_with(|c: char| c.is_ascii_digit()) && !before.trim().is_empty() {
-        return None;
-    }
-    let is_module = |name: &str| name == "<unknown>" || !name.contains([' ', '<', ':']);
-    let function = match function.split_once('!') {
-        Some((module, function)) if is_module(module) => function,
-        _ => function,
-    };
-    let function = function.trim();
-    (!function.starts_with("<wasm function")).then(|| plain_name(function))
-}
-
 /// A place in the source as whoever wrote it knows it: `src/lib.rs:12` for a
 /// file of a crate, `serde_json-1.0.1/src/de.rs:7` for one of a registry's,
 /// `plugin.c:12` for others. Where on which machine it was compiled is nobody's
@@ -136,29 +165,6 @@ fn short_place(place: &str) -> Option<String> {
     (!shown.is_empty()).then(|| format!("{shown}:{line}"))
 }
 
-/// A function's name without the hashes that Rust adds, in the new form
-/// `probe[1f…]::handle` and the old one `probe::handle::h1f…`.
-fn plain_name(name: &str) -> String {
-    let is_hash = |text: &str| text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit());
-    let name = match name.rsplit_once("::h") {
-        Some((name, hash)) if is_hash(hash) => name,
-        _ => name,
-    };
-    let mut plain = String::new();
-    let mut rest = name;
-    while let Some((before, after)) = rest.split_once('[') {
-        plain.push_str(before);
-        match after.split_once(']') {
-            Some((hash, after)) if hash.bytes().all(|b| b.is_ascii_hexdigit()) => rest = after,
-            _ => {
-                plain.push('[');
-                rest = after;
-            }
-        }
-    }
-    plain + rest
-}
-
 /// Whether a function belongs to Rust's own libraries or to Go's runtime, by its
 /// name.
 fn is_runtime(name: &str) -> bool {
@@ -183,45 +189,60 @@ fn is_runtime(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// As wasmtime 48 writes it.
-    const TRACE: &str = "\
-error while executing at wasm backtrace:
-    0:   0x3f1a - std::process::abort::h0123456789abcdef
-                    at /rustc/0123/library/std/src/process.rs:2:5
-    1:   0x1f00 - core::option::unwrap_failed
-                    at /build/library/core/src/option.rs:1:1
-                - counter::count::h0123456789abcdef
-                    at /home/somebody/counter/src/lib.rs:12:34
-    2:   0x2000 - <counter[1f]::Counter as hookbox_sdk[2a]::Plugin>::handle
-                    at C:\\work\\counter\\src\\deep\\mod.rs:7
-    3:   0x2100 - serde_json::de::from_str
-                    at /home/somebody/.cargo/registry/src/index.example-1f/serde_json-1.0.1/src/de.rs:9:1
-    4:   0x2200 - handle
-                    at /home/somebody/plugin.c:40:1
-    5:   0x2300 - glue!<wasm function 7>
-    6:   0x2310 - handle
-                    at /home/somebody/counter/vendor/hookbox-sdk/src/export.rs:29:9
-                - _export_handle_cabi<counter::_::Exported>
-                    at /home/somebody/counter/src/lib.rs:45:1
-    7:   0x2380 - hookbox:targetvideo/handler@0.1.0#handle
-    8:   0x2400 - counter.wasm!cabi_handle";
+    fn frame(name: &str, place: Option<&str>) -> Frame {
+        Frame { name: demangled(name), place: place.map(str::to_owned) }
+    }
 
     #[test]
     fn the_plugins_own_functions_are_shown_with_their_lines_and_no_machines_paths() {
-        let frames = frames(TRACE);
-        let own: Vec<String> =
-            frames.iter().filter(|frame| frame.is_own()).map(Frame::text).collect();
+        let frames = [
+            frame(
+                "_ZN3std7process5abort17h0123456789abcdefE",
+                Some("/rustc/01/library/std/src/process.rs:2"),
+            ),
+            frame("core::option::unwrap_failed", Some("/build/library/core/src/option.rs:1")),
+            frame(
+                "_ZN7counter5count17h0123456789abcdefE",
+                Some("/home/somebody/counter/src/lib.rs:12"),
+            ),
+            frame(
+                "<counter::Counter as hookbox_sdk::Plugin>::handle",
+                Some("C:\\work\\counter\\src\\deep\\mod.rs:7"),
+            ),
+            frame(
+                "serde_json::de::from_str",
+                Some(
+                    "/home/somebody/.cargo/registry/src/index.example-1f/serde_json-1.0.1/src/de.rs:9",
+                ),
+            ),
+            frame("handle", Some("/home/somebody/plugin.c:40")),
+            frame("runtime.gopanic", None),
+            frame("handle", Some("/home/somebody/counter/vendor/hookbox-sdk/src/export.rs:29")),
+            frame(
+                "_export_handle_cabi<counter::_::Exported>",
+                Some("/home/somebody/counter/src/lib.rs:45"),
+            ),
+            frame("hookbox:targetvideo/handler@0.1.0#handle", None),
+            frame("cabi_handle", None),
+        ];
         assert_eq!(
-            own,
-            [
-                "counter::count (src/lib.rs:12)",
-                "<counter::Counter as hookbox_sdk::Plugin>::handle (src/deep/mod.rs:7)",
-                "serde_json::de::from_str (serde_json-1.0.1/src/de.rs:9)",
-                "handle (plugin.c:40)",
-                "cabi_handle",
-            ]
+            text("trap", &frames),
+            "trap, in counter::count (src/lib.rs:12) \
+             < <counter::Counter as hookbox_sdk::Plugin>::handle (src/deep/mod.rs:7) \
+             < serde_json::de::from_str (serde_json-1.0.1/src/de.rs:9) \
+             < handle (plugin.c:40) < cabi_handle"
         );
-        assert_eq!(frames.len(), 10, "{frames:?}");
+    }
+
+    #[test]
+    fn names_that_stand_for_endless_ones_are_cut() {
+        // Each part names the one before it twice.
+        let mut name = "_RINvC1a1b".to_owned();
+        name.push_str(&"TB9_B9_E".repeat(40));
+        name.push('E');
+        assert!(demangled(&name).len() <= NAME_BYTES_MAX.max(name.len()));
+        let cpp = format!("_Z1b{}", "I1aS_E".repeat(100));
+        assert_eq!(demangled(&cpp), cpp);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use hookbox_core::ids::Digest;
@@ -29,6 +30,7 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use super::engine::{self, CORE_INSTANCES_MAX, MEMORIES_MAX, TABLE_ENTRIES_MAX, TABLES_MAX};
+use super::symbols::{self, Symbols};
 use super::verdict::Refused;
 use crate::config::Reload;
 
@@ -43,8 +45,11 @@ pub const VERB: &str = "compile-component";
 const CACHE_FILES_MAX: usize = 512;
 const CACHE_BYTES_MAX: u64 = 2 << 30;
 
+/// How the names of compiled files end.
+const CODE: &str = "cwasm";
+
 /// How the name of an unfinished file begins.
-const TEMPORARY: &str = ".compiling-";
+pub(super) const TEMPORARY: &str = ".compiling-";
 
 /// Of a child's error text.
 const MESSAGE_BYTES_MAX: usize = 4_096;
@@ -80,16 +85,26 @@ impl Compiler {
         Ok(compiler)
     }
 
+    /// What looks up lines of the sources of what was compiled here.
+    pub fn symbols(&self) -> Arc<Symbols> {
+        Symbols::new(&self.folder)
+    }
+
     /// The component, compiled.
     ///
     /// # Errors
     /// Where the bytes are no valid component, or compiling them meets a limit.
     pub fn compiled(&self, bytes: &[u8], digest: Digest) -> Result<Component, Refused> {
-        let path = self.folder.join(format!("{digest}-{}.cwasm", self.compatibility));
+        let path = self.folder.join(format!("{digest}-{}.{CODE}", self.compatibility));
         if let Some(component) = self.cached(&path) {
+            let _unchanged = File::open(symbols::file(&self.folder, digest))
+                .and_then(|file| file.set_modified(SystemTime::now()));
             return Ok(component);
         }
         self.compile(bytes, &path)?;
+        if let Err(error) = symbols::keep(&self.folder, digest, bytes) {
+            warn!(%digest, %error, "a trap of this plugin will not show lines of its source");
+        }
         self.read(&path).map_err(|error| {
             let _gone = fs::remove_file(&path);
             unfit(&error)
@@ -226,7 +241,9 @@ impl Compiler {
         let mut bytes = 0;
         for (index, (modified, length, path)) in files.iter().enumerate() {
             bytes += length;
-            let complete = path.extension() == Some(OsStr::new("cwasm"));
+            let complete = [CODE, symbols::EXTENSION]
+                .iter()
+                .any(|end| path.extension() == Some(OsStr::new(end)));
             if !complete && self.may_be_written(*modified) {
                 continue;
             }
@@ -274,7 +291,7 @@ fn private_folder(folder: &Path) -> std::io::Result<()> {
 }
 
 /// This program, even when its file has been replaced since it started.
-fn own_program() -> std::io::Result<PathBuf> {
+pub(super) fn own_program() -> std::io::Result<PathBuf> {
     let running = Path::new("/proc/self/exe");
     if running.exists() { Ok(running.to_owned()) } else { std::env::current_exe() }
 }

@@ -51,7 +51,8 @@ fn common() -> Config {
         .epoch_interruption(true)
         .max_wasm_stack(GUEST_STACK_BYTES)
         .async_stack_size(STACK_BYTES)
-        .wasm_backtrace_details(WasmBacktraceDetails::Enable)
+        // What the file says of its source is read elsewhere: see `symbols`.
+        .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .wasm_backtrace_max_frames(NonZeroUsize::new(32));
     config
 }

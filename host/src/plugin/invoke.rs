@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use hookbox_core::effects::{OutboundCall, StateChange};
 use hookbox_core::event::Event;
-use hookbox_core::ids::{DeliveryId, EventId, PluginName};
+use hookbox_core::ids::{DeliveryId, Digest, EventId, PluginName};
 use hookbox_core::outcome::{Failure, FailureKind, Outcome};
 use hookbox_core::sensitive::Mask;
 use hookbox_core::targetvideo::EVENT_NAMES;
@@ -26,6 +26,7 @@ use super::output::{self, CallLog, Origin, SharedLog};
 use super::rate::LogRate;
 use super::registry::Plugin;
 use super::state::{NoState, StateSource};
+use super::symbols::Symbols;
 use crate::config::{self, Grants};
 use crate::outbound::Outbound;
 use crate::telemetry::Redactor;
@@ -90,6 +91,8 @@ pub struct Runner {
     engine: Engine,
     /// The runtime whose threads run guests and nothing else.
     guests: Handle,
+    /// By which lines of plugins' sources are found. None: they are not shown.
+    symbols: Option<Arc<Symbols>>,
     /// One permit for each instance that the pool has.
     instances: Arc<Semaphore>,
     state: Arc<dyn StateSource>,
@@ -109,12 +112,20 @@ impl Runner {
         let instances = Arc::new(Semaphore::new(instances_max as usize));
         Self {
             engine,
+            symbols: None,
             guests,
             instances,
             state: Arc::new(NoState),
             outbound: None,
             measures: false,
         }
+    }
+
+    /// The same, whose traps show lines of the plugins' sources.
+    #[must_use]
+    pub fn with_symbols(mut self, symbols: Arc<Symbols>) -> Self {
+        self.symbols = Some(symbols);
+        self
     }
 
     /// The same, whose plugins have state.
@@ -194,7 +205,15 @@ impl Runner {
             let _permit = self.instances.acquire().await;
             // Nothing is granted: it must say the same whatever it may do.
             let (grants, state) = (&Arc::default(), &self.state);
-            let about = About { name, settings, grants, state, requests: None, measures: false };
+            let about = About {
+                name,
+                settings,
+                grants,
+                state,
+                requests: None,
+                measures: false,
+                lines: None,
+            };
             enter(&self.engine, pre, &about, &log, call).await.0
         };
         let said = self.guests.block_on(work);
@@ -226,7 +245,8 @@ async fn attempt(runner: &Runner, plugin: &Plugin, call: &Call) -> Attempt {
     });
     let requests = requests.as_ref();
     let (name, settings, measures) = (&plugin.name, &plugin.settings, runner.measures);
-    let about = About { name, settings, grants, state, requests, measures };
+    let lines = runner.symbols.as_deref().map(|symbols| (symbols, plugin.code.digest));
+    let about = About { name, settings, grants, state, requests, measures, lines };
     let (answer, used) = enter(&runner.engine, &plugin.code.pre, &about, &log, guest).await;
     let duration = began.elapsed();
     let (log, log_levels) = output::finish(&log);
@@ -274,6 +294,9 @@ struct About<'a> {
     requests: Option<&'a Arc<Requests>>,
     /// Whether its processor time is measured.
     measures: bool,
+    /// By which lines of its source are found, and as which component. None: they
+    /// are not shown.
+    lines: Option<(&'a Symbols, Digest)>,
 }
 
 /// Makes an instance with its limits, and calls it. What it took is known
@@ -285,7 +308,7 @@ async fn enter<T>(
     log: &SharedLog,
     call: impl AsyncFnOnce(&mut Store<CallState>, &Guest) -> wasmtime::Result<T>,
 ) -> (Result<T, Failure>, Used) {
-    let &About { name, settings, grants, state, requests, measures } = about;
+    let &About { name, settings, grants, state, requests, measures, lines } = about;
     let limits = CallLimits::new(settings.memory_bytes_max);
     let state = CallState::new(log, limits, grants, State::new(state, name, settings));
     let state = requests.into_iter().fold(state, CallState::sending);
@@ -316,7 +339,14 @@ async fn enter<T>(
     let memory_bytes = store.data().limits.memory_bytes() as u64;
     let answer = match ended {
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error)) => Err(explain(&error, &store.data().limits, settings, name)),
+        Ok(Err(error)) => {
+            let resolved = match lines {
+                Some((symbols, digest)) => symbols.resolve(digest, backtrace::points(&error)).await,
+                None => None,
+            };
+            let trap = backtrace::trap_text(&error, resolved);
+            Err(explain(&error, trap, &store.data().limits, settings, name))
+        }
         Err(_) => Err(Failure {
             kind: FailureKind::Deadline,
             message: format!(
@@ -331,6 +361,7 @@ async fn enter<T>(
 /// Which limit was met, or what went wrong in the plugin.
 fn explain(
     error: &wasmtime::Error,
+    trap: String,
     limits: &CallLimits,
     settings: &config::Plugin,
     name: &PluginName,
@@ -344,7 +375,6 @@ fn explain(
             ),
         };
     }
-    let trap = backtrace::trap_text(error);
     if let Some(refused) = limits.memory_refused(name) {
         return Failure { kind: FailureKind::Memory, message: format!("{refused} ({trap})") };
     }

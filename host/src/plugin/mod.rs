@@ -25,5 +25,6 @@ pub mod rate;
 pub mod registry;
 pub mod scan;
 pub mod state;
+pub mod symbols;
 pub mod verdict;
 pub mod watch;

@@ -104,7 +104,9 @@ impl Bench {
                 (keep(folder.path())?, Some(folder))
             }
         };
-        let runner = Runner::new(engine.clone(), guests.handle().clone(), 1).measuring();
+        let runner = Runner::new(engine.clone(), guests.handle().clone(), 1)
+            .with_symbols(compiler.symbols())
+            .measuring();
         let loader = Loader::new(compiler, imports::linker(&engine)?, runner.clone());
         Ok(Self { settings, loader, runner, _guests: guests, serve, _folder: folder })
     }
