@@ -1,6 +1,6 @@
 //! The sources of a project: whether they changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -8,18 +8,10 @@ use std::time::{Duration, SystemTime};
 
 use crate::files::Hints;
 
-/// Folders that builds and tools make by themselves.
-const MADE: [&str; 9] = [
-    "bindings",
-    "build",
-    "dist",
-    "node_modules",
-    "target",
-    "vendor",
-    "venv",
-    "__pycache__",
-    "test-results",
-];
+/// Folders that builds and tools make by themselves: in the project's folder, and
+/// anywhere.
+const MADE: [&str; 7] = ["bindings", "build", "dist", "target", "vendor", "venv", "test-results"];
+const MADE_ANYWHERE: [&str; 2] = ["node_modules", "__pycache__"];
 
 /// Files that are looked at, so that a folder above all of one's files does not
 /// keep a processor busy.
@@ -78,15 +70,22 @@ impl Sources {
 
     fn look(&mut self) -> Seen {
         let (mut seen, mut folders) = (Seen::new(), vec![(self.folder.clone(), 0)]);
+        // Links are followed, also those that lead back.
+        let mut been = BTreeSet::new();
         while let Some((folder, depth)) = folders.pop() {
+            if !been.insert(folder.canonicalize().unwrap_or_else(|_| folder.clone())) {
+                continue;
+            }
             // Watched already: nothing happens.
             self.hints.watch(&folder);
             for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
                 let name = entry.file_name();
                 let name = name.to_string_lossy();
-                let Ok(about) = entry.metadata() else { continue };
+                let Ok(about) = fs::metadata(entry.path()) else { continue };
                 if about.is_dir() {
-                    let is_made = name.starts_with('.') || MADE.contains(&&*name);
+                    let is_made = name.starts_with('.')
+                        || MADE_ANYWHERE.contains(&&*name)
+                        || depth == 0 && MADE.contains(&&*name);
                     if !is_made && depth < DEPTH_MAX {
                         folders.push((entry.path(), depth + 1));
                     }
@@ -132,6 +131,15 @@ mod tests {
         assert_eq!(difference(&sources.seen.clone(), &sources.look()), None);
         fs::write(at("src/lib.rs"), "longer").expect("written");
         assert_eq!(sources.changed(), Path::new("src/lib.rs"));
+        // A module may be called like a folder of a build's, and a folder a link.
+        fs::create_dir_all(at("src/target")).expect("a folder");
+        fs::write(at("src/target/video.rs"), "new").expect("written");
+        assert_eq!(sources.changed(), Path::new("src/target/video.rs"));
+        let shared = tempfile::tempdir().expect("a folder");
+        std::os::unix::fs::symlink(shared.path(), at("shared")).expect("a link");
+        fs::write(shared.path().join("more.py"), "new").expect("written");
+        assert_eq!(sources.changed(), Path::new("shared/more.py"));
+        std::os::unix::fs::symlink(folder.path(), at("src/round")).expect("a link");
         fs::create_dir(at("src/more")).expect("a folder");
         fs::write(at("src/more/new.rs"), "new").expect("written");
         assert_eq!(sources.changed(), Path::new("src/more/new.rs"));

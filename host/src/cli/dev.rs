@@ -3,14 +3,17 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use hookbox_core::ids::Digest;
+use hookbox_core::ids::{Digest, PluginName};
 use hookbox_core::targetvideo::samples;
 
+use super::exit::NoServer;
 use super::journal::Place;
 use super::{ConfigFile, paint, send, serve};
+use crate::admin::views::PluginView;
 use crate::author::build;
 use crate::author::project::Project;
 use crate::author::sources::Sources;
@@ -57,8 +60,14 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     // Before the first build: what is saved while it runs is not missed.
     let sources = Sources::new(&project.folder);
     let data_dir = config::data_dir(Some(&settings))?;
-    let mut developer =
-        Developer { project, component, settings: settings.clone(), data_dir, send };
+    let sender = send.map(|sample| Sender {
+        sample,
+        plugin: project.name.clone(),
+        settings: settings.clone(),
+        data_dir,
+        newest: Arc::default(),
+    });
+    let mut developer = Developer { project, component, sender };
     let built = developer.build();
     std::thread::Builder::new()
         .name("build".to_owned())
@@ -70,9 +79,8 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 struct Developer {
     project: Project,
     component: PathBuf,
-    settings: PathBuf,
-    data_dir: PathBuf,
-    send: Option<String>,
+    /// Hands the sample to what was built. None: nothing is sent.
+    sender: Option<Sender>,
 }
 
 impl Developer {
@@ -80,8 +88,8 @@ impl Developer {
     fn work(mut self, mut sources: Sources, first: Option<Digest>) {
         let mut built = first;
         loop {
-            if let Some(digest) = built {
-                self.sent(digest);
+            if let Some((sender, digest)) = self.sender.as_ref().zip(built) {
+                sender.send_beside(digest);
             }
             let changed = sources.changed();
             say(&format!("{} changed", changed.display()));
@@ -109,42 +117,94 @@ impl Developer {
             }
         }
     }
+}
 
-    /// Sends the sample to what was built, once it is live.
-    fn sent(&self, digest: Digest) {
-        let Some(sample) = &self.send else { return };
-        if !self.is_live(digest) {
-            // The server's own log line says why.
-            return;
-        }
-        let config = ConfigFile { config: Some(self.settings.clone()) };
-        if let Err(error) = send::run(send::Arguments::sample(sample, config)) {
-            say(&format!("{sample} was not sent: {error:#}"));
+/// Sends a sample and tells what became of it.
+#[derive(Clone)]
+struct Sender {
+    sample: String,
+    plugin: PluginName,
+    settings: PathBuf,
+    data_dir: PathBuf,
+    /// What was built last: older code gets no sample any more.
+    newest: Arc<Mutex<Option<Digest>>>,
+}
+
+impl Sender {
+    /// On a thread of its own: a sample that is tried again and again must not
+    /// keep the next save from being built.
+    fn send_beside(&self, digest: Digest) {
+        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(digest);
+        let sender = self.clone();
+        let spawned = std::thread::Builder::new().name("send".to_owned()).spawn(move || {
+            sender.send(digest);
+        });
+        if let Err(error) = spawned {
+            say(&format!("{} was not sent: {error}", self.sample));
         }
     }
 
-    fn is_live(&self, digest: Digest) -> bool {
+    fn send(&self, digest: Digest) {
+        let sample = &self.sample;
+        match self.live(digest) {
+            Live::Yes => {}
+            Live::Superseded => return,
+            Live::No(why) => {
+                say(&format!("{sample} was not sent: {} is not live: {why}", self.plugin));
+                return;
+            }
+        }
+        let config = ConfigFile { config: Some(self.settings.clone()) };
+        match send::run(send::Arguments::sample(sample, config)) {
+            Ok(_) => {}
+            // It ends.
+            Err(error) if error.is::<NoServer>() => {}
+            Err(error) => say(&format!("{sample}: {error:#}")),
+        }
+    }
+
+    /// Waits until the server has judged what was built.
+    fn live(&self, digest: Digest) -> Live {
         let began = Instant::now();
-        let path = format!("/api/v1/plugins/{}", self.project.name);
-        let digest = digest.to_string();
+        let path = format!("/api/v1/plugins/{}", self.plugin);
+        let text = digest.to_string();
         while began.elapsed() < LIVE_AFTER_MAX {
+            if *self.newest.lock().unwrap_or_else(PoisonError::into_inner) != Some(digest) {
+                return Live::Superseded;
+            }
             let server = Place::of(self.data_dir.clone()).server();
-            let plugin = server.and_then(|server| server.get::<serde_json::Value>(&path));
-            if let Ok(plugin) = plugin {
-                let of = |pointer| plugin.pointer(pointer).and_then(serde_json::Value::as_str);
-                if of("/verdict/digest") == Some(&digest) {
-                    return of("/digest") == Some(&digest);
+            let plugin = server.and_then(|server| server.get::<PluginView>(&path));
+            if let Ok(PluginView { digest, verdict: Some(verdict), .. }) = plugin
+                && verdict.digest.as_ref() == Some(&text)
+            {
+                if digest == Some(text) {
+                    return Live::Yes;
                 }
+                let mut why = verdict.message.unwrap_or_default();
+                for line in verdict.fix {
+                    why.push_str("\n  ");
+                    why.push_str(&line);
+                }
+                return Live::No(why);
             }
             std::thread::sleep(LOOK_EVERY);
         }
-        false
+        Live::No("the server has not said anything of it".to_owned())
     }
+}
+
+/// What the server makes of what was built.
+enum Live {
+    Yes,
+    No(String),
+    /// Something newer was built.
+    Superseded,
 }
 
 /// Apart from the server's lines.
 fn say(text: &str) {
     let mut out = anstream::stderr().lock();
-    let text = super::show::line(text, 2_000);
-    let _nobody_listens = writeln!(out, "{} {text}", paint::in_style("dev:", paint::HEAD));
+    for text in super::show::lines(text) {
+        let _nobody_listens = writeln!(out, "{} {text}", paint::in_style("dev:", paint::HEAD));
+    }
 }

@@ -121,7 +121,8 @@ impl Tried {
             StateValue::Delete => ("delete", None),
             StateValue::Add { by, .. } => ("add", Some(*by)),
         };
-        let value = self.state.get(key).map(|value| Shown::new(value, text));
+        let shown = |value: &Vec<u8>| Shown::new(&self.redactor.bytes(value), str::to_owned);
+        let value = self.state.get(key).map(shown);
         ChangeView { key: text(key), change, value, by }
     }
 }

@@ -73,11 +73,12 @@ fn cases_that_hold_are_counted_and_nothing_leaves_the_process() {
 fn each_difference_is_told_and_no_secret() {
     let wrong = READY
         .replace("method = \"POST\"\nurl", "method = \"PUT\"\nurl")
-        .replace("[expect]", "[expect]\noutcome = \"reject\"\nreason_contains = \"no reason\"\nlog_contains = \"nothing\"")
+        .replace("[expect]", "[expect]\noutcome = \"reject\"\nreason_contains = \"no reason\"\nlog_contains = \"nothing t0ken-hush-4712\"")
         .replace("Bearer t0ken-hush-4712", "Bearer other")
         .replace("is ready in", "is lost in")
         .replace("memory_bytes_max = 4_000_000", "memory_bytes_max = 1")
-        + "[expect.state]\na = \"b\"\n";
+        + "[expect.state]\na = \"b\"\n\
+           [[expect.calls]]\nurl = \"https://chat.example/hush-path-4711\"\n";
     let (desk, said) = chat(&wrong);
     let out = said.ended(7);
     for expected in [
@@ -86,11 +87,12 @@ fn each_difference_is_told_and_no_secret() {
         "there is no [[answer]] to POST [secret url]",
         "[[answer]] number 1 was not asked for",
         "reason: expected one with \"no reason\", got [",
-        "log: expected one with \"nothing\", got [",
+        "log: expected one with \"nothing [secret token]\", got [",
         "call 1, method: expected \"PUT\", got \"POST\"",
         "call 1, header Authorization: expected \"Bearer other\", got \"Bearer [secret token]\"",
         "call 1, status: expected \"200\", got \"none\"",
         "call 1, json /text: expected \"Video 734392 is lost in all renditions.\", got \"Video 734392 is ready",
+        "call 2: expected any [secret url], got none",
         "state \"a\": expected \"b\", got none",
         "memory_bytes_max: expected at most 1, got ",
         "| warn   outgoing request failed (no-answer)",

@@ -52,6 +52,11 @@ fn deep_recursion() {
 }
 
 #[test]
+fn a_name_that_stands_for_an_endless_one() {
+    fails("exponential-name", "", "trap", &["unreachable", "in _Z1f1a1bIS_S_E"]);
+}
+
+#[test]
 fn a_table_that_grows() {
     fails("table-growth", "", "trap", &["a table of 100001 entries", "may have 100000"]);
 }

@@ -64,11 +64,19 @@ fn each_save_is_built_and_gets_the_sample() {
     until(&said, "src/lib.rs changed");
     until(&said, "film 734392, Harbour at dawn: change 2");
 
+    // A sample that fails again and again does not keep the next save waiting.
+    change("src/lib.rs", "println!(", "panic!(");
+    until(&said, "film 734392, Harbour at dawn: change 3");
+    change("src/lib.rs", "panic!(", "println!(");
+    until(&said, "src/lib.rs changed");
+    until(&said, "\"message\":\"film 734392, Harbour at dawn: change 3\"");
+
     change("src/lib.rs", "println!(", "printline!(");
     until(&said, "not built: cargo failed");
     // What was live before is so still, and mended is mended.
     change("src/lib.rs", "printline!(", "println!(");
-    until(&said, "film 734392, Harbour at dawn: change 3");
+    until(&said, "dev: first-plugin is built");
+    until(&said, "first-plugin: succeeded after 1 attempt");
 
     let pid = i32::try_from(dev.id()).expect("a process");
     let pid = rustix::process::Pid::from_raw(pid).expect("a process");

@@ -26,14 +26,15 @@ pub fn differences(expect: &Expect, tried: &Tried, answers: &Answers) -> Vec<Str
     let mut found = Vec::new();
     outcome(expect, &view, &mut found);
     for what in &tried.unanswered {
-        found.push(format!("there is no [[answer]] to {what}"));
+        found.push(format!("there is no [[answer]] to {}", redactor.text(what)));
     }
     for number in answers.unused() {
         found.push(format!("[[answer]] number {number} was not asked for"));
     }
-    contains("reason", &expect.reason_contains, view.reason.iter().map(String::as_str), &mut found);
+    let reason = view.reason.iter().map(String::as_str);
+    contains("reason", &expect.reason_contains, reason, redactor, &mut found);
     let lines = view.log.iter().map(|line| line.text.as_str());
-    contains("log", &expect.log_contains, lines, &mut found);
+    contains("log", &expect.log_contains, lines, redactor, &mut found);
     if let Some(expected) = &expect.calls {
         calls(expected, tried, &view, &mut found);
     }
@@ -65,10 +66,12 @@ fn contains<'a>(
     what: &str,
     expected: &Texts,
     got: impl Iterator<Item = &'a str> + Clone,
+    redactor: &Redactor,
     found: &mut Vec<String>,
 ) {
-    for text in &expected.0 {
-        if !got.clone().any(|line| line.contains(text.as_str())) {
+    // As what the plugin said is.
+    for text in expected.0.iter().map(|text| redactor.text(text)) {
+        if !got.clone().any(|line| line.contains(&*text)) {
             let got: Vec<&str> = got.clone().collect();
             let got = if got.is_empty() { "nothing".to_owned() } else { format!("{got:?}") };
             found.push(format!("{what}: expected one with {text:?}, got {got}"));
@@ -87,7 +90,10 @@ fn calls(expected: &[ExpectedCall], tried: &Tried, view: &TriedView, found: &mut
                 call(&place, expected, sent, view, &tried.redactor, found);
             }
             None => {
-                let any = |text: &Option<String>| text.clone().unwrap_or_else(|| "any".to_owned());
+                let any = |text: &Option<String>| match text {
+                    Some(text) => tried.redactor.text(text).into_owned(),
+                    None => "any".to_owned(),
+                };
                 let (method, url) = (any(&expected.method), any(&expected.url));
                 found.push(format!("{place}: expected {method} {url}, got none"));
             }
@@ -195,7 +201,7 @@ fn state(
     redactor: &Redactor,
     found: &mut Vec<String>,
 ) {
-    let shown = |value: &[u8]| Shown::new(value, |text| redactor.text(text).into_owned());
+    let shown = |value: &[u8]| Shown::new(&redactor.bytes(value), str::to_owned);
     let exact = expect.state.iter().flatten();
     for (key, Value(expected)) in exact.chain(&expect.state_has) {
         let key_shown = redactor.text(key);
