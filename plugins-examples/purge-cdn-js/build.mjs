@@ -17,19 +17,25 @@ const out = resolve(process.argv[2] ?? 'build/plugin.wasm');
 const entry = ['src/plugin.ts', 'src/plugin.js'].find((file) => existsSync(file));
 if (!entry) throw new Error('there is no src/plugin.ts and no src/plugin.js');
 
-const { outputFiles } = await esbuild.build({
-  entryPoints: [entry],
-  outfile: 'build/plugin.bundle.js',
-  bundle: true,
-  format: 'esm',
-  // What the engine can do, as far as esbuild has a name for it.
-  target: 'es2023',
-  platform: 'neutral',
-  mainFields: ['module', 'main'],
-  external: ['wasi:*', 'hookbox:*'],
-  sourcemap: 'external',
-  write: false,
-});
+const { outputFiles } = await esbuild
+  .build({
+    entryPoints: [entry],
+    outfile: 'build/plugin.bundle.js',
+    bundle: true,
+    format: 'esm',
+    // What the engine can do, as far as esbuild has a name for it.
+    target: 'es2023',
+    platform: 'neutral',
+    mainFields: ['module', 'main'],
+    external: ['wasi:*', 'hookbox:*'],
+    sourcemap: 'external',
+    write: false,
+  })
+  .catch((error) => {
+    // What is wrong with the sources esbuild has said by itself.
+    if (!error.errors?.length) throw error;
+    process.exit(1);
+  });
 const { text, map } = {
   text: outputFiles.find(({ path }) => path.endsWith('.js')).text,
   map: JSON.parse(outputFiles.find(({ path }) => path.endsWith('.map')).text),

@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -28,6 +29,10 @@ const EXAMPLES: [(&str, &str); 5] = [
     ("encoding-time-c", "c"),
     ("search-index-go", "go"),
 ];
+
+/// What makes examples or goes into them, beside their own folders and what links
+/// there lead to.
+const LAYERS: [&str; 3] = ["host/bindings", "host/src/author", "host/templates/python/src"];
 
 /// Packages of PyPI: a zig and a Go, whole, for most machines.
 const ZIG: &str = "ziglang==0.17.1";
@@ -123,7 +128,9 @@ pub(crate) fn examples(program: &Path, environment: &Environment) -> Result<()> 
             println!("SKIPPED: the example {example}: no tools for {language}");
             continue;
         }
-        if !is_newer(&folder, &made)? {
+        let mut sources = vec![folder.clone()];
+        sources.extend(LAYERS.map(|layer| crate::root().join(layer)));
+        if !is_newer(&sources, &made)? {
             continue;
         }
         println!("Building the example {example}");
@@ -172,17 +179,23 @@ fn pip(tools: &Tools, package: &str, program: &str) -> Result<()> {
     fs::write(&had, package).with_context(|| had.display().to_string())
 }
 
-/// Whether a source is newer than what was made, or nothing was made yet.
-fn is_newer(folder: &Path, made: &Path) -> Result<bool> {
+/// Whether a file or something in a folder, also behind links, is newer than what
+/// was made, or nothing was made yet.
+fn is_newer(sources: &[PathBuf], made: &Path) -> Result<bool> {
     let Ok(since) = fs::metadata(made).and_then(|about| about.modified()) else { return Ok(true) };
-    let entries = fs::read_dir(folder).with_context(|| folder.display().to_string())?;
-    for entry in entries.flatten() {
-        let about = entry.metadata()?;
-        let newer = match about.is_dir() && !is_made(&entry.file_name()) {
-            true => is_newer(&entry.path(), made)?,
-            false => about.is_file() && about.modified()? > since,
+    let mut left = sources.to_vec();
+    while let Some(source) = left.pop() {
+        let shown = || source.display().to_string();
+        // Of what a link leads to; one to nothing is no source.
+        let about = match fs::metadata(&source) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            about => about.with_context(shown)?,
         };
-        if newer {
+        if about.is_dir() {
+            let entries = fs::read_dir(&source).with_context(shown)?.flatten();
+            let others = entries.filter(|entry| !is_made(&entry.file_name()));
+            left.extend(others.map(|entry| entry.path()));
+        } else if about.modified()? > since {
             return Ok(true);
         }
     }
@@ -203,5 +216,38 @@ pub(crate) fn say_skipped(environment: &Environment) {
         if !language.is_empty() {
             println!("SKIPPED: {language}: its tools could not be had");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+
+    #[test]
+    fn a_newer_source_is_seen_behind_a_link_and_what_a_build_made_is_not() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let above = folder.path();
+        let now = SystemTime::now();
+        let write = |name: &str, age_s: u64| -> Result<PathBuf> {
+            let file = above.join(name);
+            fs::create_dir_all(file.parent().context("a folder")?)?;
+            let written = fs::File::create(&file)?;
+            written.set_modified(now - Duration::from_secs(age_s))?;
+            Ok(file)
+        };
+        let made = write("made.wasm", 10)?;
+        write("example/src/plugin.c", 20)?;
+        write("example/build/left.o", 0)?;
+        write("wit/events.wit", 20)?;
+        symlink("../wit", above.join("example/wit"))?;
+        let sources = [above.join("example")];
+        assert!(!is_newer(&sources, &made)?);
+        write("wit/events.wit", 0)?;
+        assert!(is_newer(&sources, &made)?);
+        assert!(is_newer(&sources, &above.join("not-made.wasm"))?);
+        Ok(())
     }
 }

@@ -216,6 +216,8 @@ bool exports_hookbox_targetvideo_handler_handle(
     exports_hookbox_targetvideo_handler_event_t *event,
     exports_hookbox_targetvideo_handler_delivery_t *delivery,
     exports_hookbox_targetvideo_handler_failure_t *err) {
+  /* A trap takes what is buffered with it: each line goes out at its end. */
+  setvbuf(stdout, NULL, _IOLBF, 0);
   hookbox_outcome outcome = hookbox_handle(event, delivery);
   /* Lines of the plugin's that are not ended yet. */
   fflush(NULL);

@@ -83,12 +83,15 @@ fn say(text: &str) {
 }
 
 /// Runs a tool, whose messages the author sees: on standard error, since the
-/// standard output is for what was made.
+/// standard output is for what was made. None of these tools is cargo: that one
+/// of them is written in Rust, where it failed within, is not the author's
+/// business.
 ///
 /// # Errors
 /// It cannot be started or says that it failed.
 fn run(command: &mut Command) -> anyhow::Result<()> {
     let program = command.get_program().to_string_lossy().into_owned();
+    command.env_remove("RUST_BACKTRACE").env_remove("RUST_LIB_BACKTRACE");
     let status =
         command.stdout(io::stderr()).status().with_context(|| format!("cannot start {program}"))?;
     if !status.success() {

@@ -21,8 +21,10 @@ struct Templates;
 /// Writes a new project into a folder that is not there yet, or empty.
 ///
 /// # Errors
-/// There is something in the folder already, or it cannot be written.
+/// The language can have no such name, there is something in the folder already,
+/// or it cannot be written.
 pub fn write(folder: &Path, name: &PluginName, language: Language) -> anyhow::Result<Project> {
+    check_name(name, language)?;
     let shown = folder.display();
     match fs::read_dir(folder) {
         Ok(mut entries) => {
@@ -80,26 +82,56 @@ fn folders(language: Language) -> &'static [&'static str] {
     }
 }
 
-/// The text with the plugin's name: as it is, as identifiers in lower case, and
-/// as a type's name.
+/// The text with the plugin's name: as it is, and as a type's name.
 fn filled(text: &str, name: &PluginName) -> String {
-    let name = name.as_str();
-    // An identifier begins with a letter.
-    let begins_with_digit = name.starts_with(|first: char| first.is_ascii_digit());
-    let identifier = name.replace('-', "_");
+    text.replace("{{name}}", name.as_str())
+        .replace("{{TypeName}}", &type_name(name))
+        .replace("{{version}}", env!("CARGO_PKG_VERSION"))
+}
+
+/// `FirstPlugin` for `first` and for `first-plugin`. What the template imports or
+/// Rust reserves has no such ending, so no name collides with it.
+fn type_name(name: &PluginName) -> String {
+    const END: &str = "Plugin";
     let word = |word: &str| {
         let mut letters = word.chars();
         letters.next().map(|first| first.to_ascii_uppercase().to_string() + letters.as_str())
     };
-    let type_name: String = name.split('-').filter_map(word).collect();
-    let (identifier, type_name) = match begins_with_digit {
-        true => (format!("plugin_{identifier}"), format!("Plugin{type_name}")),
-        false => (identifier, type_name),
+    let words: String = name.as_str().split('-').filter_map(word).collect();
+    // `Plugin` alone is the SDK's.
+    if words.ends_with(END) && words != END { words } else { words + END }
+}
+
+/// Says of a name that a plugin can have, but no project in that language, what
+/// stands against it.
+fn check_name(name: &PluginName, language: Language) -> anyhow::Result<()> {
+    let text = name.as_str();
+    let why = match language {
+        Language::Rust if text.starts_with(|first: char| first.is_ascii_digit()) => {
+            "cargo takes no package whose name begins with a digit"
+        }
+        Language::Rust if RUST_VENDORED.contains(&text) => {
+            "a package of that name comes with the project"
+        }
+        Language::Go if is_device(text) => "Go takes no module whose name is a device on Windows",
+        _ => return Ok(()),
     };
-    text.replace("{{name}}", name)
-        .replace("{{crate_name}}", &identifier)
-        .replace("{{TypeName}}", &type_name)
-        .replace("{{version}}", env!("CARGO_PKG_VERSION"))
+    bail!(
+        "no plugin in {} can be called {text}: {why}; choose another name, as plugin-{text}",
+        language.title()
+    )
+}
+
+/// Packages in the project's own workspace.
+const RUST_VENDORED: [&str; 2] = ["hookbox-sdk", "hookbox-core"];
+
+/// Names of files that Windows keeps for itself.
+fn is_device(name: &str) -> bool {
+    let numbered = |prefix: &str| {
+        let rest = name.strip_prefix(prefix).unwrap_or_default();
+        matches!(rest.as_bytes(), [b'1'..=b'9'])
+    };
+    ["con", "prn", "aux", "nul"].contains(&name) || numbered("com") || numbered("lpt")
 }
 
 #[cfg(test)]
@@ -127,6 +159,42 @@ mod tests {
             assert!(readme.contains("hookbox build"), "{readme}");
             let again = write(&folder, &name, language).expect_err("not empty").to_string();
             assert!(again.contains("not empty"), "{again}");
+        }
+    }
+
+    #[test]
+    fn no_name_gives_a_type_that_the_template_imports_or_rust_reserves() {
+        for (name, expected) in [
+            ("first-plugin", "FirstPlugin"),
+            ("view-counter", "ViewCounterPlugin"),
+            ("plugin", "PluginPlugin"),
+            ("event", "EventPlugin"),
+            ("self", "SelfPlugin"),
+            ("a--b-", "ABPlugin"),
+        ] {
+            assert_eq!(type_name(&name.parse().expect("a name")), expected);
+        }
+    }
+
+    #[test]
+    fn a_name_that_the_language_cannot_have_is_refused_before_anything_is_written() {
+        for (name, language) in [
+            ("9lives", Language::Rust),
+            ("hookbox-sdk", Language::Rust),
+            ("con", Language::Go),
+            ("com1", Language::Go),
+        ] {
+            let name: PluginName = name.parse().expect("a name");
+            let above = tempfile::tempdir().expect("a folder");
+            let folder = above.path().join("new");
+            let error = write(&folder, &name, language).expect_err("refused").to_string();
+            assert!(error.contains(&format!("as plugin-{name}")), "{error}");
+            assert!(!folder.exists());
+        }
+        for (name, language) in
+            [("9lives", Language::Go), ("console", Language::Go), ("com10", Language::Go)]
+        {
+            check_name(&name.parse().expect("a name"), language).expect("a name for it");
         }
     }
 }

@@ -30,8 +30,36 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     template::write(&folder, &name, lang)?;
     let mut out = io::stdout().lock();
     writeln!(out, "{} has a plugin in {}. Next:", folder.display(), lang.title())?;
-    writeln!(out, "  cd {}", folder.display())?;
+    writeln!(out, "  cd {}", for_shell(&folder.to_string_lossy()))?;
     writeln!(out, "  hookbox dev       a server with it, which builds again at each save")?;
     writeln!(out, "README.md there says what else there is.")?;
     Ok(())
+}
+
+/// A path as one word of a shell, and none of its options.
+fn for_shell(path: &str) -> String {
+    let path = if path.starts_with('-') { format!("./{path}") } else { path.to_owned() };
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+,:@%".contains(c);
+    if !path.is_empty() && path.chars().all(is_plain) {
+        return path;
+    }
+    format!("'{}'", path.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folders_path_is_one_word_of_a_shell() {
+        for (path, word) in [
+            ("../plugins/first-plugin", "../plugins/first-plugin"),
+            ("my ordner ü/x y", "'my ordner ü/x y'"),
+            ("it's", r"'it'\''s'"),
+            ("$HOME;ls", "'$HOME;ls'"),
+            ("-x", "./-x"),
+        ] {
+            assert_eq!(for_shell(path), word);
+        }
+    }
 }

@@ -17,6 +17,24 @@ const NAME_BYTES_MAX: usize = 512;
 /// Characters of a place in the source that are shown.
 const PLACE_CHARS_MAX: usize = 120;
 
+/// How the functions between the host and a plugin's handler begin: those that
+/// wit-bindgen makes, those of the layers for C and Go, and the export itself.
+const GLUE: [&str; 11] = [
+    "_export_",
+    "hookbox_sdk::bindings::exports::",
+    "hookbox:",
+    // C
+    "exports_hookbox_",
+    "__wasm_export_",
+    // Go
+    "hookbox.Register.func",
+    "hookbox/wit/export_hookbox_",
+    "hookbox_wit_export_",
+    "main.wasm_export_",
+    "wasm_pc_f_loop",
+    "_rt0_",
+];
+
 /// The places in the plugin's code where a call trapped, innermost first.
 pub(super) fn points(error: &wasmtime::Error) -> Vec<Point> {
     let trace = error.downcast_ref::<WasmBacktrace>().map(WasmBacktrace::frames);
@@ -118,10 +136,7 @@ impl Frame {
                 .iter()
                 .any(|file| place.contains(file))
         };
-        // As wit-bindgen names what it makes, and as the export itself is called.
-        self.name.starts_with("_export_")
-            || self.name.starts_with("hookbox_sdk::bindings::exports::")
-            || self.name.starts_with("hookbox:")
+        GLUE.iter().any(|prefix| self.name.starts_with(prefix))
             || self.place.as_ref().is_some_and(of_sdk)
     }
 
@@ -232,6 +247,22 @@ mod tests {
              < serde_json::de::from_str (serde_json-1.0.1/src/de.rs:9) \
              < handle (plugin.c:40) < cabi_handle"
         );
+    }
+
+    #[test]
+    fn what_stands_between_the_host_and_a_handler_in_c_or_go_is_not_shown() {
+        let glue = [
+            "exports_hookbox_targetvideo_handler_handle",
+            "__wasm_export_exports_hookbox_targetvideo_handler_handle",
+            "hookbox.Register.func2",
+            "hookbox_wit_export_hookbox_targetvideo_handler.Handle",
+            "wasm_pc_f_loop",
+            "_rt0_wasm_wasip1_lib",
+        ];
+        for name in glue {
+            let frames = [frame("main.handle", None), frame(name, Some("/home/somebody/a.c:1"))];
+            assert_eq!(text("trap", &frames), "trap, in main.handle");
+        }
     }
 
     #[test]

@@ -2,6 +2,9 @@
 
 /** @typedef {import('hookbox:plugin/types@0.1.0').Failure} Variant */
 
+/** The longest wait that hookbox keeps to: seven days. */
+const AFTER_MS_MAX = 604_800_000;
+
 /** Thrown by a handler to say what hookbox should do. */
 export class Failure extends Error {
   /** @param {Variant} variant */
@@ -19,10 +22,10 @@ export const retry = (reason) => new Failure({ tag: 'retry', val: reason });
  * `throw retryAfter(…)`: it may work later, not before that time.
  *
  * @param {string} reason for the operator
- * @param {number} afterMs milliseconds from now
+ * @param {number} afterMs milliseconds from now, at most seven days
  */
 export function retryAfter(reason, afterMs) {
-  const after = BigInt(Math.max(0, Math.ceil(afterMs)));
+  const after = BigInt(Math.min(Math.max(0, Math.ceil(afterMs)), AFTER_MS_MAX));
   return new Failure({ tag: 'retry-after', val: { reason, afterMs: after } });
 }
 

@@ -6,6 +6,10 @@ from componentize_py_types import Err
 from wit_world.imports import hookbox_plugin_types as types
 
 
+# The longest wait that hookbox keeps to: seven days.
+AFTER_MS_MAX = 604_800_000
+
+
 class Failure(Exception):
     """Raised by a handler to say what hookbox should do. The text is for the operator."""
 
@@ -21,11 +25,11 @@ class Retry(Failure):
 
 
 class RetryAfter(Failure):
-    """It may work later, not before `after_ms` milliseconds from now."""
+    """It may work later, not before `after_ms` milliseconds from now, at most seven days."""
 
     def __init__(self, reason: str, after_ms: float) -> None:
         super().__init__(reason)
-        self.after_ms = max(0, round(after_ms))
+        self.after_ms = round(min(max(0, after_ms), AFTER_MS_MAX))
 
     def variant(self) -> types.Failure:
         return types.Failure_RetryAfter(types.RetryLater(str(self), self.after_ms))

@@ -13,7 +13,7 @@ from componentize_py_types import Err, Ok
 from wit_world.imports import outgoing_handler, streams
 from wit_world.imports import wasi_http_types as types
 
-from .failure import Failure, Reject, Retry, RetryAfter
+from .failure import AFTER_MS_MAX, Failure, Reject, Retry, RetryAfter
 
 # What one write to a stream may carry (`blocking-write-and-flush`).
 _WRITE_BYTES_MAX = 4096
@@ -133,8 +133,10 @@ def _read(incoming: types.IncomingBody) -> bytes:
 def _wait_ms(field: str) -> float | None:
     """Milliseconds that `Retry-After` asks for: seconds, or a date (RFC 9110 10.2.3)."""
     if field.isdecimal():
-        return int(field) * 1000
+        digits = field.lstrip("0")
+        # Python itself refuses numbers of thousands of digits.
+        return AFTER_MS_MAX if len(digits) > len(str(AFTER_MS_MAX)) else int(digits or "0") * 1000
     try:
         return max(0.0, email.utils.parsedate_to_datetime(field).timestamp() - time.time()) * 1000
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
