@@ -24,7 +24,7 @@ use crate::trial::case::{self, Case, judge};
 use crate::trial::script::Answers;
 use crate::trial::view::TriedView;
 
-/// Characters of one difference.
+/// Characters of one difference, which may have several lines.
 const DIFFERENCE_CHARS_MAX: usize = 4_000;
 
 #[derive(Debug, clap::Args)]
@@ -217,7 +217,12 @@ fn show_result(result: &Result, case: &Case, out: &mut impl Write) -> io::Result
         writeln!(out, "       {}", in_style(&line(text, DIFFERENCE_CHARS_MAX), paint::DIM))?;
     }
     for text in &result.differences {
-        writeln!(out, "       {}", line(text, DIFFERENCE_CHARS_MAX))?;
+        let text: String = text.chars().take(DIFFERENCE_CHARS_MAX).collect();
+        for (index, text) in show::lines(&text).enumerate() {
+            // Reasons have several lines: a backtrace is one.
+            let indent = if index == 0 { "       " } else { "         " };
+            writeln!(out, "{indent}{text}")?;
+        }
     }
     match &result.tried {
         Some(tried) => tried::show_log(&tried.log, "       | ", out),
