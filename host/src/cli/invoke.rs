@@ -4,6 +4,7 @@ mod grant;
 mod watch;
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -26,7 +27,7 @@ use crate::config;
 use crate::plugin::verdict::{NOT_GRANTED, Verdict};
 use crate::trial::bench::{Bench, Network};
 use crate::trial::view::TriedView;
-use crate::trial::{Trial, event, state};
+use crate::trial::{Trial, event, state, text};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -97,8 +98,10 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let grants = plugin.grants.with("--grant ", &grant::given(&arguments.grant));
     plugin.grants = Arc::new(grants.map_err(|error| Mistake(error.to_string()))?);
     let text = send::read_body(&arguments.event)?;
-    let event = event::genuine(&arguments.source, &text)
-        .with_context(|| format!("--event {}", arguments.event))?;
+    let event = event::fits(&text, settings.server.body_bytes_max)
+        .and_then(|()| event::genuine(&arguments.source, &text))
+        // As a text: it tells its source itself.
+        .map_err(|error| anyhow::anyhow!("--event {}: {error}", arguments.event))?;
     let state = match &arguments.state {
         Some(file) => read_state(file)?,
         None => BTreeMap::new(),
@@ -126,7 +129,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 }
 
 fn read_state(file: &Path) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
-    let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+    let open = File::open(file).with_context(|| file.display().to_string())?;
+    let text = text::read(open, text::STATE_BYTES_MAX)
+        .with_context(|| format!("--state {}", file.display()))?;
     state::read(&text).map_err(|why| anyhow::anyhow!("{}: {why}", file.display()))
 }
 

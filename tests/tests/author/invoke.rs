@@ -191,3 +191,25 @@ fn a_file_that_is_replaced_is_tried_again_until_it_is_enough() {
     kill_process(pid, Signal::INT).expect("a signal");
     assert!(child.wait().expect("its end").success());
 }
+
+#[test]
+fn a_body_that_a_server_would_refuse_is_refused_and_told_once() {
+    let desk = Desk::new(&["view-counter"]);
+    let long = format!("{{\"event\":\"made_up\",\"text\":\"{}\"}}", "a".repeat(1 << 20));
+    desk.put("long.json", &long);
+    desk.put("empty.json", "");
+    desk.put("bytes.json", b"a\xff");
+    desk.put("nameless.json", "{}");
+    for (event, expected) in [
+        ("long.json", format!("a server would refuse the body: it has {} bytes", long.len())),
+        ("empty.json", "empty.json: empty\n".to_owned()),
+        ("bytes.json", "bytes.json: not UTF-8: byte 1".to_owned()),
+        ("nameless.json", "must be a string\n".to_owned()),
+        ("add_vid", "did you mean the sample add_video?".to_owned()),
+    ] {
+        let said = desk.run(&["invoke", "dist/view-counter.wasm", "--event", event]);
+        said.ended(1);
+        assert!(said.err.contains(&expected), "{expected}: {said:?}");
+        assert!(said.err.matches("names no event").count() <= 1, "{said:?}");
+    }
+}
