@@ -19,7 +19,7 @@ use hookbox_core::routing::Subscription;
 use serde::Serialize;
 
 use self::grant::Grant;
-use self::watch::Watch;
+use self::watch::{Busy, Watch};
 use super::exit::{Mistake, NOT_HANDLED, REFUSED};
 use super::paint::{self, in_style};
 use super::{ConfigFile, check, plugin_file, send, show, tried};
@@ -108,11 +108,13 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     };
     let bench = Bench::new(settings)?;
     let network = bench.network()?;
-    let one = One { arguments, name, plugin, event: Arc::new(event), state, bench, network };
+    let busy = Busy::new();
+    let event = Arc::new(event);
+    let one = One { arguments, name, plugin, event, state, bench, network, busy: busy.clone() };
     if !arguments.watch {
         return one.invoke();
     }
-    let mut watch = Watch::new(&arguments.file, one.bench.runtime())?;
+    let mut watch = Watch::new(&arguments.file, one.bench.runtime(), busy)?;
     loop {
         // A file that is no good is what its author is about to mend.
         if let Err(error) = one.invoke() {
@@ -144,11 +146,13 @@ struct One<'a> {
     state: BTreeMap<String, Vec<u8>>,
     bench: Bench,
     network: Network,
+    busy: Busy,
 }
 
 impl One<'_> {
     fn invoke(&self) -> anyhow::Result<ExitCode> {
         let Arguments { file, attempt, replay, json, .. } = self.arguments;
+        let busy = self.busy.begin();
         let bytes = plugin_file::read(file)?;
         let (verdict, code) = self.bench.judge(&self.name, &bytes, &self.plugin);
         let Some(code) = code else {
@@ -173,6 +177,8 @@ impl One<'_> {
             state: self.state.clone(),
         };
         let tried = self.bench.run(&self.name, &code, &self.plugin, trial, &self.network);
+        // From here on the signal waits for what is printed.
+        drop(busy);
         let handled = tried.attempt.outcome == Outcome::Handled;
         self.print(&verdict, tried.view())?;
         Ok(if handled { ExitCode::SUCCESS } else { ExitCode::from(NOT_HANDLED) })
