@@ -5,11 +5,11 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use hookbox_core::ids::PluginName;
+use serde::Serialize;
 
 use super::check::{self, Checker, TEXT_CHARS_MAX};
-use super::exit::REFUSED;
+use super::exit::{Mistake, NoPlugin, REFUSED};
 use super::show::{bytes, json_to, line};
 use crate::author::build;
 use crate::author::project::Project;
@@ -39,32 +39,97 @@ pub(super) struct Arguments {
     json: bool,
 }
 
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Built<'a> {
+    /// Whether there is a plugin in `file` now.
+    built: bool,
+    /// The plugin's name, which is the file's.
+    name: &'a str,
+    /// None: nothing was written.
+    file: Option<&'a Path>,
+    /// SHA-256 of the component.
+    digest: Option<&'a str>,
+    bytes: u64,
+    /// Events that it asks for; none: all.
+    events: &'a [String],
+    imports: &'a [String],
+    wants: &'a [String],
+    /// Lines of the configuration by which an operator grants what it wants.
+    grants: &'a [String],
+    /// Why it is no plugin.
+    code: Option<&'a str>,
+    message: Option<&'a str>,
+}
+
+impl<'a> Built<'a> {
+    fn new(file: &'a Path, verdict: &'a Verdict) -> Self {
+        let built = is_good(verdict);
+        // That nothing was granted is no fault of what was built, and of what was
+        // refused for another reason no grant makes a plugin.
+        let grants: &[String] = if built { &verdict.fix } else { &[] };
+        let (code, message) = match built {
+            true => (None, None),
+            false => (verdict.code, verdict.message.as_deref()),
+        };
+        Self {
+            built,
+            name: &verdict.plugin,
+            file: built.then_some(file),
+            digest: verdict.digest.as_deref(),
+            bytes: verdict.bytes,
+            events: &verdict.events,
+            imports: &verdict.imports,
+            wants: &verdict.wants,
+            grants,
+            code,
+            message,
+        }
+    }
+}
+
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Arguments { what, out, json } = arguments;
+    // Before anything is built, which takes its time.
+    let out_name = out.as_deref().map(named).transpose()?;
     let (name, bytes, file, settings) = if what.is_file() {
-        let file = out.context("--out says where the component of this file goes")?;
-        (named(&file)?, build::read(&what)?, file, None)
+        // First, since where it goes is no question for a file that is no plugin.
+        let bytes = build::read(&what).map_err(|error| NoPlugin(format!("{error:#}")))?;
+        let (file, name) = out.zip(out_name).ok_or_else(|| {
+            Mistake(format!(
+                "{}: give --out FILE, which says where its component goes",
+                what.display()
+            ))
+        })?;
+        (name, bytes, file, None)
     } else {
         let project = Project::open(&what)?;
         let bytes = build::build(&project)?;
         let settings = project.folder.join("hookbox.toml");
         let file = out.unwrap_or_else(|| shown(&what, &project));
-        (project.name, bytes, file, settings.exists().then_some(settings))
+        // A server knows it by its file.
+        let name = out_name.unwrap_or(project.name);
+        (name, bytes, file, settings.exists().then_some(settings))
     };
     let verdict = judge(&name, &bytes, settings.as_deref())?;
-    let is_good = verdict.accepted || verdict.code == Some(NOT_GRANTED);
+    let is_good = is_good(&verdict);
     let mut stdout = io::stdout().lock();
     if is_good {
         build::put(&bytes, &file)?;
     }
     if json {
-        json_to(&mut stdout, &verdict)?;
+        json_to(&mut stdout, &Built::new(&file, &verdict))?;
     } else if is_good {
         show(&mut stdout, &file, &verdict)?;
     } else {
         check::show(&mut stdout, &file, &verdict)?;
     }
     Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::from(REFUSED) })
+}
+
+/// Whether it is a plugin, for a server that grants what it wants.
+fn is_good(verdict: &Verdict) -> bool {
+    verdict.accepted || verdict.code == Some(NOT_GRANTED)
 }
 
 /// The component's place, as near to what was typed as can be.
@@ -74,10 +139,15 @@ fn shown(what: &Path, project: &Project) -> PathBuf {
     if what == Path::new(".") { within.to_owned() } else { what.join(within) }
 }
 
-/// The name of a plugin by its file.
-fn named(file: &Path) -> anyhow::Result<PluginName> {
-    check::name_of(file).with_context(|| {
-        format!("{}: a plugin's file is called <name>.wasm, of a-z, 0-9 and -", file.display())
+/// The name of a plugin by the file that it is to be.
+fn named(file: &Path) -> Result<PluginName, Mistake> {
+    let shown = file.display();
+    if file.is_dir() || file.as_os_str().as_encoded_bytes().ends_with(b"/") {
+        return Err(Mistake(format!("--out {shown}: it is a folder; give a file in it")));
+    }
+    check::name_of(file).ok_or_else(|| {
+        let rule = "a plugin's file is called <name>.wasm, of a-z, 0-9 and -";
+        Mistake(format!("--out {shown}: {rule}"))
     })
 }
 

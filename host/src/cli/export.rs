@@ -45,7 +45,17 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let plugins = config::for_plugins(place.config_file().as_deref()).ok();
     let journal = place.open()?;
     let detail: EventDetail = journal.ask(&Query::Event { id })?;
+    let named = plugin.is_some();
     let plugin = chosen(&detail, plugin)?;
+    let got = names(&detail);
+    if named && !got.contains(plugin.as_str()) {
+        // A case for a plugin that is yet to get such events is a good one.
+        let got = match got.is_empty() {
+            true => "no plugin did".to_owned(),
+            false => format!("these did: {}", Vec::from_iter(got).join(", ")),
+        };
+        writeln!(io::stderr(), "hookbox: {plugin} did not get this event; {got}")?;
+    }
     if reveal {
         note_reveal(&journal, &detail.summary.id, "by hookbox events export --reveal")?;
     }
@@ -62,14 +72,19 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The plugins that got it, or are to.
+fn names(event: &EventDetail) -> BTreeSet<&str> {
+    let of_attempts = event.attempts.iter().map(|attempt| &attempt.plugin);
+    let of_deliveries = event.summary.deliveries.iter().map(|delivery| &delivery.plugin);
+    of_attempts.chain(of_deliveries).map(String::as_str).collect()
+}
+
 /// The plugin that is meant.
 fn chosen(event: &EventDetail, named: Option<PluginName>) -> anyhow::Result<PluginName> {
     if let Some(name) = named {
         return Ok(name);
     }
-    let of_attempts = event.attempts.iter().map(|attempt| &attempt.plugin);
-    let of_deliveries = event.summary.deliveries.iter().map(|delivery| &delivery.plugin);
-    let names: BTreeSet<&str> = of_attempts.chain(of_deliveries).map(String::as_str).collect();
+    let names = names(event);
     let mut all = names.iter();
     match (all.next(), all.next()) {
         (Some(name), None) => Ok(name.parse()?),

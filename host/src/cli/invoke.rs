@@ -4,6 +4,7 @@ mod grant;
 mod watch;
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -18,7 +19,7 @@ use hookbox_core::routing::Subscription;
 use serde::Serialize;
 
 use self::grant::Grant;
-use self::watch::Watch;
+use self::watch::{Busy, Watch};
 use super::exit::{Mistake, NOT_HANDLED, REFUSED};
 use super::paint::{self, in_style};
 use super::{ConfigFile, check, plugin_file, send, show, tried};
@@ -26,7 +27,7 @@ use crate::config;
 use crate::plugin::verdict::{NOT_GRANTED, Verdict};
 use crate::trial::bench::{Bench, Network};
 use crate::trial::view::TriedView;
-use crate::trial::{Trial, event, state};
+use crate::trial::{Trial, event, state, text};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -97,19 +98,23 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let grants = plugin.grants.with("--grant ", &grant::given(&arguments.grant));
     plugin.grants = Arc::new(grants.map_err(|error| Mistake(error.to_string()))?);
     let text = send::read_body(&arguments.event)?;
-    let event = event::genuine(&arguments.source, &text)
-        .with_context(|| format!("--event {}", arguments.event))?;
+    let event = event::fits(&text, settings.server.body_bytes_max)
+        .and_then(|()| event::genuine(&arguments.source, &text))
+        // As a text: it tells its source itself.
+        .map_err(|error| anyhow::anyhow!("--event {}: {error}", arguments.event))?;
     let state = match &arguments.state {
         Some(file) => read_state(file)?,
         None => BTreeMap::new(),
     };
     let bench = Bench::new(settings)?;
     let network = bench.network()?;
-    let one = One { arguments, name, plugin, event: Arc::new(event), state, bench, network };
+    let busy = Busy::new();
+    let event = Arc::new(event);
+    let one = One { arguments, name, plugin, event, state, bench, network, busy: busy.clone() };
     if !arguments.watch {
         return one.invoke();
     }
-    let mut watch = Watch::new(&arguments.file, one.bench.runtime())?;
+    let mut watch = Watch::new(&arguments.file, one.bench.runtime(), busy)?;
     loop {
         // A file that is no good is what its author is about to mend.
         if let Err(error) = one.invoke() {
@@ -126,7 +131,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 }
 
 fn read_state(file: &Path) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
-    let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+    let open = File::open(file).with_context(|| file.display().to_string())?;
+    let text = text::read(open, text::STATE_BYTES_MAX)
+        .with_context(|| format!("--state {}", file.display()))?;
     state::read(&text).map_err(|why| anyhow::anyhow!("{}: {why}", file.display()))
 }
 
@@ -139,11 +146,13 @@ struct One<'a> {
     state: BTreeMap<String, Vec<u8>>,
     bench: Bench,
     network: Network,
+    busy: Busy,
 }
 
 impl One<'_> {
     fn invoke(&self) -> anyhow::Result<ExitCode> {
         let Arguments { file, attempt, replay, json, .. } = self.arguments;
+        let busy = self.busy.begin();
         let bytes = plugin_file::read(file)?;
         let (verdict, code) = self.bench.judge(&self.name, &bytes, &self.plugin);
         let Some(code) = code else {
@@ -168,6 +177,8 @@ impl One<'_> {
             state: self.state.clone(),
         };
         let tried = self.bench.run(&self.name, &code, &self.plugin, trial, &self.network);
+        // From here on the signal waits for what is printed.
+        drop(busy);
         let handled = tried.attempt.outcome == Outcome::Handled;
         self.print(&verdict, tried.view())?;
         Ok(if handled { ExitCode::SUCCESS } else { ExitCode::from(NOT_HANDLED) })

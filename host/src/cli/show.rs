@@ -39,7 +39,7 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
     /// A row with a style for each cell.
     pub(super) fn painted(&mut self, row: [String; COLUMNS], styles: [Style; COLUMNS]) {
         let mut most = self.most.into_iter();
-        let row = row.map(|cell| line(&cell, most.next().unwrap_or(usize::MAX)));
+        let row = row.map(|cell| line(&cell.replace('\t', " "), most.next().unwrap_or(usize::MAX)));
         self.rows.push((row, styles));
     }
 
@@ -94,8 +94,9 @@ pub(super) fn lines(text: &str) -> impl Iterator<Item = String> {
     text.lines().map(|line| line.chars().map(harmless).collect())
 }
 
+/// A tab only goes on to the right.
 fn harmless(c: char) -> char {
-    if is_harmful(c) { '\u{fffd}' } else { c }
+    if c != '\t' && is_harmful(c) { '\u{fffd}' } else { c }
 }
 
 /// `1 event`, `2 events`, `2 keys`, `2 deliveries`
@@ -173,7 +174,7 @@ pub(super) fn escaped(json: &str) -> Cow<'_, str> {
 
 /// A text of several lines that moves no cursor.
 pub(super) fn harmless_text(text: &str) -> String {
-    let shown = |c| if c != '\n' && c != '\t' { harmless(c) } else { c };
+    let shown = |c| if c != '\n' { harmless(c) } else { c };
     text.chars().map(shown).collect()
 }
 
@@ -195,10 +196,11 @@ mod tests {
     fn columns_are_as_wide_as_they_need_to_be_and_no_wider_than_they_may() {
         let mut table = Table::new([("ID", 36), ("NAME", 6), ("REST", 99)]);
         table.row(["1".into(), "short".into(), "x".into()]);
+        table.row(["3".into(), "a\tb".into(), String::new()]);
         table.row(["222".into(), "much-too-long".into(), String::new()]);
         let plain = |line: String| anstream::adapter::strip_str(&line).to_string();
         let lines: Vec<_> = table.lines().map(plain).collect();
-        assert_eq!(lines, ["ID   NAME    REST", "1    short   x", "222  much-…"]);
+        assert_eq!(lines, ["ID   NAME    REST", "1    short   x", "3    a b", "222  much-…"]);
     }
 
     #[test]
@@ -209,9 +211,9 @@ mod tests {
 
     #[test]
     fn nothing_that_is_shown_moves_the_cursor() {
-        assert_eq!(line("a\u{1b}[2J\nb", 99), "a\u{fffd}[2J\u{fffd}b");
+        assert_eq!(line("a\u{1b}[2J\n\tb", 99), "a\u{fffd}[2J\u{fffd}\tb");
         let shown: Vec<_> = lines("a\n\tb\u{9b}2J").collect();
-        assert_eq!(shown, ["a", "\u{fffd}b\u{fffd}2J"]);
+        assert_eq!(shown, ["a", "\tb\u{fffd}2J"]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `hookbox test`
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -24,7 +24,7 @@ use crate::trial::case::{self, Case, judge};
 use crate::trial::script::Answers;
 use crate::trial::view::TriedView;
 
-/// Characters of one difference.
+/// Characters of one difference, which may have several lines.
 const DIFFERENCE_CHARS_MAX: usize = 4_000;
 
 #[derive(Debug, clap::Args)]
@@ -73,22 +73,12 @@ struct Result {
     tried: Option<TriedView>,
 }
 
-/// What `--json` prints.
-#[derive(Serialize)]
-struct Results<'a> {
-    plugin: &'a str,
-    passed: usize,
-    failed: usize,
-    cases: &'a [Result],
-}
-
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let chosen = case::files(&arguments.dir)?.into_iter().filter(|path| {
-        let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        arguments.filter.as_ref().is_none_or(|text| name.contains(text.as_str()))
+    let mut files = case::files(&arguments.dir)?;
+    files.retain(|path| {
+        arguments.filter.as_ref().is_none_or(|text| name_of(path).contains(text.as_str()))
     });
-    let cases = chosen.map(|path| Case::read(&path)).collect::<std::result::Result<Vec<_>, _>>()?;
-    if cases.is_empty() {
+    if files.is_empty() {
         let text = arguments.filter.as_deref().unwrap_or_default();
         let dir = arguments.dir.display();
         return Err(Mistake(format!("{dir}: no case has {text:?} in its name")).into());
@@ -99,15 +89,25 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     };
     let name = plugin_file::name_of(&file, arguments.name.as_ref())?;
     let (settings, limits) = config::for_trial(arguments.config.clone().path().as_deref(), &name)?;
+    // Before anything is run, since only then is it of use that it cannot be
+    // written. And what a former run wrote must not be taken for this one's.
+    let junit = arguments.junit.as_deref().map(Junit::create).transpose()?;
     let suite = match Suite::new(&file, name, settings, limits)? {
         Ok(suite) => suite,
         Err(verdict) => {
-            check::show(&mut io::stdout().lock(), &file, &verdict)?;
+            match arguments.json {
+                true => show::json(&verdict)?,
+                false => check::show(&mut io::stdout().lock(), &file, &verdict)?,
+            }
             return Ok(ExitCode::from(REFUSED));
         }
     };
-    let results = suite.run(&cases, arguments.json)?;
-    finish(&suite, &results, arguments)
+    suite.run(&files, junit, arguments.json)
+}
+
+/// A case's name.
+fn name_of(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// The component that `hookbox build` made.
@@ -162,26 +162,58 @@ impl Suite {
         })
     }
 
-    fn run(&self, cases: &[Case], quiet: bool) -> anyhow::Result<Vec<Result>> {
+    /// One after the other. Of each only what is needed at the end is kept.
+    fn run(
+        &self,
+        files: &[PathBuf],
+        mut junit: Option<Junit>,
+        json: bool,
+    ) -> anyhow::Result<ExitCode> {
         let mut out = anstream::stdout().lock();
-        let mut results = Vec::new();
-        for case in cases {
-            let result = self.one(case);
-            if !quiet {
-                show_result(&result, case, &mut out)?;
-            }
-            results.push(result);
+        let plugin = self.name.as_str();
+        let (mut passed, mut failed) = (0_u64, 0_u64);
+        if json {
+            write!(out, "{{\n  \"plugin\": {},\n  \"cases\": [", serde_json::to_string(plugin)?)?;
         }
-        Ok(results)
+        for file in files {
+            let (result, description) = self.one(file);
+            if json {
+                let before = if passed + failed == 0 { "" } else { "," };
+                write!(out, "{before}\n{}", indented(&result)?)?;
+            } else {
+                show_result(&result, description.as_deref(), &mut out)?;
+            }
+            *(if result.passed { &mut passed } else { &mut failed }) += 1;
+            if let Some(junit) = &mut junit {
+                junit.cases.push(ran(result));
+            }
+        }
+        if let Some(junit) = junit {
+            junit.write(plugin)?;
+        }
+        if json {
+            writeln!(out, "\n  ],\n  \"passed\": {passed},\n  \"failed\": {failed}\n}}")?;
+        } else {
+            let all = count(passed + failed, "case");
+            let style = if failed == 0 { paint::GOOD } else { paint::BAD };
+            let sum = in_style(&format!("{passed} passed, {failed} failed"), style);
+            writeln!(out, "{plugin}: {all}, {sum}")?;
+        }
+        Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(NOT_HANDLED) })
     }
 
-    fn one(&self, case: &Case) -> Result {
-        let (differences, tried) = match self.tried(case) {
+    /// The result of a file, and what its case is about. One that is no case
+    /// fails by itself: the others are run.
+    fn one(&self, file: &Path) -> (Result, Option<String>) {
+        let case = Case::read(file).map_err(|error| error.to_string());
+        let description = case.as_ref().ok().and_then(|case| case.description.clone());
+        let (differences, tried) = match case.and_then(|case| self.tried(&case)) {
             Ok((differences, view)) => (differences, Some(view)),
             Err(why) => (vec![why], None),
         };
         let passed = differences.is_empty();
-        Result { name: case.name.clone(), file: case.path.clone(), passed, differences, tried }
+        let (name, file) = (name_of(file), file.to_owned());
+        (Result { name, file, passed, differences, tried }, description)
     }
 
     fn tried(&self, case: &Case) -> std::result::Result<(Vec<String>, TriedView), String> {
@@ -193,10 +225,7 @@ impl Suite {
                  give it in [config] or [secrets]"
             ));
         }
-        let redactor = Arc::clone(grants.redactor());
-        let answers =
-            Answers::new(case.answers.clone(), move |text| redactor.text(text).into_owned());
-        let answers = Arc::new(answers);
+        let answers = Arc::new(Answers::new(case.answers.clone()));
         let settings = config::Plugin { grants: Arc::new(grants), ..self.limits.clone() };
         let network = Network::Scripted(Arc::clone(&answers));
         let trial = case.trial.clone();
@@ -205,7 +234,14 @@ impl Suite {
     }
 }
 
-fn show_result(result: &Result, case: &Case, out: &mut impl Write) -> io::Result<()> {
+/// As one of a list in an object, on several lines.
+fn indented(result: &Result) -> serde_json::Result<String> {
+    let json = serde_json::to_string_pretty(result)?;
+    let lines: Vec<String> = json.lines().map(|line| format!("    {line}")).collect();
+    Ok(show::escaped(&lines.join("\n")).into_owned())
+}
+
+fn show_result(result: &Result, description: Option<&str>, out: &mut impl Write) -> io::Result<()> {
     let took = result.tried.as_ref().map(|tried| milliseconds(tried.duration_us));
     let took = took.map(|took| format!(" ({took})")).unwrap_or_default();
     if result.passed {
@@ -213,11 +249,16 @@ fn show_result(result: &Result, case: &Case, out: &mut impl Write) -> io::Result
     }
     let failed = in_style("FAILED", paint::BAD);
     writeln!(out, "{failed} {}{took}, {}", result.name, result.file.display())?;
-    if let Some(text) = &case.description {
+    if let Some(text) = description {
         writeln!(out, "       {}", in_style(&line(text, DIFFERENCE_CHARS_MAX), paint::DIM))?;
     }
     for text in &result.differences {
-        writeln!(out, "       {}", line(text, DIFFERENCE_CHARS_MAX))?;
+        let text: String = text.chars().take(DIFFERENCE_CHARS_MAX).collect();
+        for (index, text) in show::lines(&text).enumerate() {
+            // Reasons have several lines: a backtrace is one.
+            let indent = if index == 0 { "       " } else { "         " };
+            writeln!(out, "{indent}{text}")?;
+        }
     }
     match &result.tried {
         Some(tried) => tried::show_log(&tried.log, "       | ", out),
@@ -225,34 +266,36 @@ fn show_result(result: &Result, case: &Case, out: &mut impl Write) -> io::Result
     }
 }
 
-fn finish(suite: &Suite, results: &[Result], arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let passed = results.iter().filter(|result| result.passed).count();
-    let failed = results.len() - passed;
-    let plugin = suite.name.as_str();
-    if let Some(file) = &arguments.junit {
-        let cases: Vec<Ran<'_>> = results.iter().map(ran).collect();
-        fs::write(file, junit::document(plugin, &cases))
-            .with_context(|| file.display().to_string())?;
-    }
-    if arguments.json {
-        show::pretty_json(&Results { plugin, passed, failed, cases: results })?;
-    } else {
-        let all = count(results.len() as u64, "case");
-        let style = if failed == 0 { paint::GOOD } else { paint::BAD };
-        let sum = in_style(&format!("{passed} passed, {failed} failed"), style);
-        writeln!(anstream::stdout().lock(), "{plugin}: {all}, {sum}")?;
-    }
-    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(NOT_HANDLED) })
+/// The file with the results in JUnit's form.
+struct Junit {
+    path: PathBuf,
+    file: File,
+    /// All of them, since the form begins with their sum.
+    cases: Vec<Ran>,
 }
 
-fn ran(result: &Result) -> Ran<'_> {
+impl Junit {
+    fn create(path: &Path) -> anyhow::Result<Self> {
+        let file = File::create(path).with_context(|| format!("--junit {}", path.display()))?;
+        Ok(Self { path: path.to_owned(), file, cases: Vec::new() })
+    }
+
+    fn write(mut self, plugin: &str) -> anyhow::Result<()> {
+        let text = junit::document(plugin, &self.cases);
+        self.file
+            .write_all(text.as_bytes())
+            .with_context(|| format!("--junit {}", self.path.display()))
+    }
+}
+
+fn ran(result: Result) -> Ran {
     let log = result.tried.iter().flat_map(|tried| &tried.log);
     let log: Vec<String> = log.map(|line| format!("{} {}", line.level, line.text)).collect();
     Ran {
-        name: &result.name,
+        name: result.name,
         file: result.file.display().to_string(),
         took: Duration::from_micros(result.tried.as_ref().map_or(0, |tried| tried.duration_us)),
-        differences: &result.differences,
+        differences: result.differences,
         log: log.join("\n"),
     }
 }

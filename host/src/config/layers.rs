@@ -16,6 +16,10 @@ pub const DEFAULTS: &str = include_str!("defaults.toml");
 
 const PREFIX: &str = "HOOKBOX_";
 
+/// Bytes of a name for which a nearest one is sought: no known one is half as
+/// long.
+const NAME_BYTES_MAX: usize = 200;
+
 /// Reads and puts together all layers.
 ///
 /// `variables`: of the environment; those that do not look like settings are
@@ -80,6 +84,23 @@ fn value_of(text: &str) -> Value {
         .unwrap_or_else(|| Value::String(text.to_owned()))
 }
 
+/// The known name that an unknown one was likely meant to be.
+pub(crate) fn nearest<'a>(
+    unknown: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    // Comparing takes time by the product of the lengths.
+    if unknown.len() > NAME_BYTES_MAX {
+        return None;
+    }
+    known
+        .into_iter()
+        .map(|key| (strsim::damerau_levenshtein(unknown, key), key))
+        .min()
+        .filter(|(distance, _)| *distance <= unknown.len().div_ceil(2))
+        .map(|(_, key)| key)
+}
+
 /// The parser's message without any value that it quotes, and for an unknown
 /// key with the known one that is nearest.
 pub(crate) fn explain(message: &str) -> String {
@@ -87,12 +108,8 @@ pub(crate) fn explain(message: &str) -> String {
     if message.starts_with("unknown field")
         && let Some((unknown, known)) = quoted.split_first()
     {
-        let nearest = known
-            .iter()
-            .map(|key| (strsim::damerau_levenshtein(unknown, key), key))
-            .min()
-            .filter(|(distance, _)| *distance <= unknown.len().div_ceil(2))
-            .map(|(_, key)| format!("; did you mean `{key}`?"));
+        let nearest =
+            nearest(unknown, known.iter().copied()).map(|key| format!("; did you mean `{key}`?"));
         let nearest = nearest.unwrap_or_else(|| format!("; known here: {}", known.join(", ")));
         return format!("unknown key `{unknown}`{nearest}");
     }

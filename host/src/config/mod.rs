@@ -29,7 +29,7 @@ pub use grants::{Given, Grants, HttpGrant};
 use hookbox_core::ids::{NameError, PluginName};
 use hookbox_core::verify::SecretsError;
 pub use layers::DEFAULTS;
-pub(crate) use layers::explain;
+pub(crate) use layers::{explain, nearest};
 pub use operators::{AdminAddress, Operators};
 pub use sending::Sending;
 pub use traces::Headers;

@@ -193,6 +193,7 @@ impl Bench {
         let outbound = match network {
             Network::Real(outbound) => Arc::clone(outbound),
             Network::Scripted(answers) => {
+                answers.hide(&redactor);
                 let script = Arc::clone(answers);
                 Outbound::scripted(self.serve.handle().clone(), script)
             }

@@ -18,9 +18,28 @@ pub enum EventError {
     /// A server would refuse it.
     #[error("a server would refuse the body: {0}")]
     Refused(#[from] Refusal),
+    /// The same, by a setting.
+    #[error(
+        "a server would refuse the body: it has {bytes} bytes, over server.body_bytes_max, which is {bytes_max}"
+    )]
+    TooLarge {
+        /// Its length.
+        bytes: usize,
+        /// The setting.
+        bytes_max: usize,
+    },
     /// Never: the secret is a constant.
     #[error(transparent)]
     Secrets(#[from] SecretsError),
+}
+
+/// Whether a server that takes so many bytes takes a body as long as this.
+///
+/// # Errors
+/// [`EventError::TooLarge`]
+pub fn fits(body: &str, bytes_max: usize) -> Result<(), EventError> {
+    let bytes = body.len();
+    if bytes > bytes_max { Err(EventError::TooLarge { bytes, bytes_max }) } else { Ok(()) }
 }
 
 /// The event of a body, with or without `secret` in it.

@@ -21,6 +21,7 @@ pub mod case;
 pub mod event;
 pub mod script;
 pub mod state;
+pub mod text;
 pub mod view;
 
 use std::collections::BTreeMap;

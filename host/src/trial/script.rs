@@ -3,7 +3,7 @@
 //! A request gets the first answer that fits it and was not given yet. One that
 //! fits none fails, and is kept by name.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use hookbox_core::grants::AddressRule;
@@ -11,6 +11,7 @@ use http::{HeaderMap, Response, StatusCode};
 
 use crate::outbound::failure::{Failure, Kind, Stage};
 use crate::outbound::script::{Asked, Script};
+use crate::telemetry::Redactor;
 
 /// An answer, and to what.
 #[derive(Debug, Clone)]
@@ -56,27 +57,30 @@ pub const FAILURES: [(&str, Kind); 9] = [
 
 /// The answers of one trial.
 pub struct Answers {
-    /// For URLs as secrets are shown in them, which those of a recorded case have.
-    redacted: Box<dyn Fn(&str) -> String + Send + Sync>,
     // Shared by connections, each of which is a task.
     state: Mutex<State>,
 }
 
 struct State {
+    /// For URLs as secrets are shown in them, which those of a recorded case have.
+    redactor: Arc<Redactor>,
     answers: Vec<(Answer, u64)>,
     asked: Vec<Asked>,
     unanswered: Vec<String>,
 }
 
 impl Answers {
-    /// `redacted`: a text without secrets.
-    pub fn new(
-        answers: Vec<Answer>,
-        redacted: impl Fn(&str) -> String + Send + Sync + 'static,
-    ) -> Self {
+    /// For one trial, which says what must not be shown: [`Answers::hide`].
+    pub fn new(answers: Vec<Answer>) -> Self {
         let answers = answers.into_iter().map(|answer| (answer, 0)).collect();
-        let state = State { answers, asked: Vec::new(), unanswered: Vec::new() };
-        Self { redacted: Box::new(redacted), state: Mutex::new(state) }
+        let redactor = Arc::default();
+        let state = State { redactor, answers, asked: Vec::new(), unanswered: Vec::new() };
+        Self { state: Mutex::new(state) }
+    }
+
+    /// From now on by the trial's own redactor.
+    pub(super) fn hide(&self, redactor: &Arc<Redactor>) {
+        self.locked().redactor = Arc::clone(redactor);
     }
 
     fn locked(&self) -> MutexGuard<'_, State> {
@@ -121,7 +125,9 @@ pub(super) fn same_url(expected: &str, url: &str) -> bool {
 impl Script for Answers {
     fn answer(&self, asked: Asked) -> Result<Response<Bytes>, Failure> {
         let (method, url) = (asked.method.to_string(), asked.url.clone());
-        let redacted = (self.redacted)(&url);
+        let redactor = Arc::clone(&self.locked().redactor);
+        // Outside of the lock, which other connections wait for.
+        let redacted = redactor.text(&url).into_owned();
         let mut state = self.locked();
         state.asked.push(asked);
         let fitting = state.answers.iter_mut().find(|(answer, given)| {

@@ -127,8 +127,9 @@ fn each_key_of_a_case_is_in_the_documentations_table() {
     let desk = Desk::new(&["probe"]);
     let known = |case: &str| -> Vec<String> {
         desk.put("cases/a.toml", case);
-        let said = desk.run(&["test"]).err;
-        let (_, keys) = said.trim_end().rsplit_once("known here: ").expect("the keys");
+        let said = desk.run(&["test"]).out;
+        let told = said.lines().find_map(|line| line.split_once("known here: "));
+        let (_, keys) = told.expect("the keys");
         keys.split(", ").map(str::to_owned).collect()
     };
     for (section, prefix) in [

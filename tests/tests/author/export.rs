@@ -131,6 +131,10 @@ fn of_several_plugins_one_is_named() {
     assert!(said.contains("--plugin says which: probe, view-counter got this event"), "{said}");
     let case = site.done(&[&export[..], &["--plugin", "view-counter"]].concat());
     holds(&case, "view-counter");
+    let (status, said) = site.run(&[&export[..], &["--plugin", "nope"]].concat());
+    assert_eq!(status, 0, "{said}");
+    let told = "nope did not get this event; these did: probe, view-counter\n";
+    assert!(said.contains(told), "{said}");
     let unknown = ["events", "export", "01a20943-4531-77b0-8623-b1608270298f", "--as-test"];
     assert_eq!(site.run(&unknown).0, 4);
 }

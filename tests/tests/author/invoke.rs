@@ -172,7 +172,7 @@ fn a_file_that_is_replaced_is_tried_again_until_it_is_enough() {
     desk.put("probe.wasm", probe(1));
     desk.put("event.json", sample("add_video"));
     let mut command = desk.command(&["invoke", "probe.wasm", "--event", "event.json", "--watch"]);
-    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("running the program");
     let mut lines = BufReader::new(child.stdout.take().expect("standard output")).lines();
     let mut until = |text: &str| {
@@ -187,7 +187,56 @@ fn a_file_that_is_replaced_is_tried_again_until_it_is_enough() {
     until("not-wasm");
     desk.put("probe.wasm", probe(3));
     until("probe-build-000003 ");
+    std::fs::remove_file(desk.path("probe.wasm")).expect("removed");
+    let mut errors = BufReader::new(child.stderr.take().expect("standard error")).lines();
+    let gone = errors.next().expect("a line").expect("text");
+    assert_eq!(gone, "hookbox: probe.wasm is gone; waiting for another");
     let pid = Pid::from_raw(i32::try_from(child.id()).expect("a process id")).expect("one");
     kill_process(pid, Signal::INT).expect("a signal");
     assert!(child.wait().expect("its end").success());
+}
+
+#[test]
+fn a_body_that_a_server_would_refuse_is_refused_and_told_once() {
+    let desk = Desk::new(&["view-counter"]);
+    let long = format!("{{\"event\":\"made_up\",\"text\":\"{}\"}}", "a".repeat(1 << 20));
+    desk.put("long.json", &long);
+    desk.put("empty.json", "");
+    desk.put("bytes.json", b"a\xff");
+    desk.put("nameless.json", "{}");
+    for (event, expected) in [
+        ("long.json", format!("a server would refuse the body: it has {} bytes", long.len())),
+        ("empty.json", "empty.json: empty\n".to_owned()),
+        ("bytes.json", "bytes.json: not UTF-8: byte 1".to_owned()),
+        ("nameless.json", "must be a string\n".to_owned()),
+        ("add_vid", "did you mean the sample add_video?".to_owned()),
+    ] {
+        let said = desk.run(&["invoke", "dist/view-counter.wasm", "--event", event]);
+        said.ended(1);
+        assert!(said.err.contains(&expected), "{expected}: {said:?}");
+        assert!(said.err.matches("names no event").count() <= 1, "{said:?}");
+    }
+}
+
+#[test]
+fn a_call_that_is_watched_is_cut_off_by_a_signal() {
+    let desk = Desk::new(&["probe"]);
+    desk.put("spin.json", r#"{"event":"made_up","probe":"spin"}"#);
+    desk.put("hookbox.toml", "[plugin.probe]\ncpu_ms = 60_000\ndeadline_ms = 60_000\n");
+    let mut command =
+        desk.command(&["invoke", "dist/probe.wasm", "--event", "spin.json", "--watch"]);
+    let mut child = command.stdin(Stdio::null()).spawn().expect("running the program");
+    let pid = Pid::from_raw(i32::try_from(child.id()).expect("a process id")).expect("one");
+    // Before it takes signals one ends it by itself: so once it does.
+    let status = format!("/proc/{}/status", child.id());
+    let takes_it = |text: String| {
+        let caught = text.lines().find_map(|line| line.strip_prefix("SigCgt:"))?.trim().to_owned();
+        Some(u64::from_str_radix(&caught, 16).ok()? & 2 != 0)
+    };
+    while std::fs::read_to_string(&status).ok().and_then(takes_it) != Some(true) {
+        assert!(child.try_wait().expect("a process").is_none(), "it ended");
+        std::thread::yield_now();
+    }
+    kill_process(pid, Signal::INT).expect("a signal");
+    assert_eq!(child.wait().expect("its end").code(), Some(130));
 }

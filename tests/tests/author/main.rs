@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod build;
 mod docs;
 mod export;
 mod invoke;

@@ -169,12 +169,15 @@ fn a_mistake_in_a_case_and_what_is_missing_are_errors() {
     assert!(said.err.contains("no case found"), "{said:?}");
     assert_eq!(said.status, 1);
     desk.put("cases/a.toml", "event = \"add_video\"\n[expect]\noutcom = \"retry\"\n");
+    desk.put("cases/good.toml", "event = \"add_video\"\n");
     let said = desk.run(&["test"]);
-    assert_eq!(
-        said.err,
-        "hookbox: ./cases/a.toml, line 3: unknown key `outcom`; did you mean `outcome`?\n"
-    );
-    assert_eq!(said.status, 1);
+    let out = said.ended(7);
+    let told = "./cases/a.toml, line 3: unknown key `outcom`; did you mean `outcome`?\n";
+    // The others are run.
+    assert!(out.contains(told) && out.contains("1 passed, 1 failed"), "{said:?}");
+    let said = desk.run(&["test", "--junit", "nowhere/report.xml"]);
+    assert!(said.err.contains("--junit nowhere/report.xml") && said.out.is_empty(), "{said:?}");
+    fs::remove_file(desk.path("cases/good.toml")).expect("removed");
     desk.put("cases/a.toml", "event = \"add_video\"\n");
     let said = desk.run(&["test", "--filter", "b"]);
     assert!(said.err.contains("no case has \"b\" in its name"), "{said:?}");
@@ -183,6 +186,9 @@ fn a_mistake_in_a_case_and_what_is_missing_are_errors() {
     assert!(said.err.contains("several .wasm files"), "{said:?}");
     let said = desk.run(&["test", "--plugin", "dist/other.wasm"]);
     assert!(said.ended(5).contains("the file is empty"), "{said:?}");
+    let said = desk.run(&["test", "--plugin", "dist/other.wasm", "--json"]);
+    said.ended(5);
+    assert_eq!(said.json()["accepted"], false, "{said:?}");
     let said = desk.run(&["test", "cases", "--plugin", "dist/probe.wasm"]);
     assert!(said.ended(0).contains("1 passed"), "{said:?}");
 }
@@ -197,4 +203,20 @@ fn a_body_in_a_file_is_found_beside_its_case() {
         "body = { event = \"x\", probe = \"tell\" }\n[expect]\noutcome = \"reject\"\n",
     );
     assert!(desk.run(&["test"]).ended(0).contains("2 passed"));
+}
+
+#[test]
+fn what_is_hidden_of_an_event_is_hidden_in_a_request_without_an_answer_too() {
+    let desk = Desk::new(&["caller"]);
+    let url = "https://a.example/live/hush-key-4713";
+    let body = json!({
+        "event": "x", "stream_key": "hush-key-4713", "do": [{ "call": { "url": url } }],
+    });
+    desk.put(
+        "cases/a.json",
+        json!({ "body": body, "grants": { "http": ["https://a.example"] } }).to_string(),
+    );
+    let said = desk.run(&["test"]);
+    assert!(said.ended(7).contains("there is no [[answer]] to "), "{said:?}");
+    assert!(!said.out.contains("4713"), "{said:?}");
 }

@@ -1,7 +1,7 @@
 //! The body to send: a sample or a file, with a secret and a time.
 
 use std::fs;
-use std::io::Read as _;
+use std::io;
 use std::str::FromStr;
 
 use anyhow::{Context as _, bail};
@@ -9,8 +9,8 @@ use hookbox_core::json::with_member;
 use hookbox_core::targetvideo::samples;
 use serde_json::Value;
 
-/// Bytes of a body: the most that a server can be told to take.
-const BYTES_MAX: u64 = 64 * 1024 * 1024;
+use crate::config::nearest;
+use crate::trial::text::{BODY_BYTES_MAX, read_some};
 
 /// A value to set.
 #[derive(Debug, Clone)]
@@ -38,16 +38,19 @@ pub(in crate::cli) fn read(what: &str) -> anyhow::Result<String> {
     if let Some(body) = samples::body(what) {
         return Ok(body.to_owned());
     }
-    let mut text = String::new();
     if what == "-" {
-        std::io::stdin().lock().take(BYTES_MAX).read_to_string(&mut text)?;
-    } else {
-        let file = fs::File::open(what).with_context(|| {
-            format!("{what}: neither a sample, as `hookbox send --list` shows them, nor a file")
-        })?;
-        file.take(BYTES_MAX).read_to_string(&mut text).with_context(|| what.to_owned())?;
+        return read_some(io::stdin().lock(), BODY_BYTES_MAX).context("standard input");
     }
-    Ok(text)
+    let file = match fs::File::open(what) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let none = "neither a sample, as `hookbox send --list` shows them, nor a file";
+            let hint = nearest(what, samples::ALL.map(|(name, _)| name))
+                .map(|name| format!("; did you mean the sample {name}?"));
+            bail!("{what}: {none}{}", hint.unwrap_or_default());
+        }
+        opened => opened.with_context(|| what.to_owned())?,
+    };
+    read_some(file, BODY_BYTES_MAX).with_context(|| what.to_owned())
 }
 
 /// Each byte as it was, but for what is set.

@@ -5,15 +5,15 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 /// A case that was run.
-pub struct Ran<'a> {
+pub struct Ran {
     /// Its name.
-    pub name: &'a str,
+    pub name: String,
     /// Its file.
     pub file: String,
     /// How long it took.
     pub took: Duration,
     /// What was not as expected; none: it holds.
-    pub differences: &'a [String],
+    pub differences: Vec<String>,
     /// What the plugin logged.
     pub log: String,
 }
@@ -21,7 +21,7 @@ pub struct Ran<'a> {
 /// The document.
 ///
 /// `suite`: what was tested.
-pub fn document(suite: &str, cases: &[Ran<'_>]) -> String {
+pub fn document(suite: &str, cases: &[Ran]) -> String {
     let failed = cases.iter().filter(|case| !case.differences.is_empty()).count();
     let took: Duration = cases.iter().map(|case| case.took).sum();
     let (tests, suite, time) = (cases.len(), escaped(suite), seconds(took));
@@ -31,7 +31,7 @@ pub fn document(suite: &str, cases: &[Ran<'_>]) -> String {
     let _ok = writeln!(text, "<testsuites name=\"{suite}\" {totals}>");
     let _ok = writeln!(text, "  <testsuite name=\"{suite}\" skipped=\"0\" {totals}>");
     for case in cases {
-        let (name, file, time) = (escaped(case.name), escaped(&case.file), seconds(case.took));
+        let (name, file, time) = (escaped(&case.name), escaped(&case.file), seconds(case.took));
         let _ok = writeln!(
             text,
             "    <testcase name=\"{name}\" classname=\"{suite}\" file=\"{file}\" time=\"{time}\">"
@@ -78,15 +78,15 @@ mod tests {
 
     #[test]
     fn a_failure_is_in_the_document_with_nothing_that_breaks_it() {
-        let differences = ["a < \"b\" & \u{1b}".to_owned(), "more".to_owned()];
-        let case = |name, differences| Ran {
-            name,
+        let differences = vec!["a < \"b\" & \u{1b}".to_owned(), "more".to_owned()];
+        let case = |name: &str, differences| Ran {
+            name: name.to_owned(),
             file: "cases/x.toml".to_owned(),
             took: Duration::from_micros(1_500),
             differences,
             log: String::new(),
         };
-        let text = document("p<1>", &[case("good", &[]), case("bad", &differences)]);
+        let text = document("p<1>", &[case("good", Vec::new()), case("bad", differences)]);
         assert!(
             text.contains("tests=\"2\" failures=\"1\" errors=\"0\" time=\"0.003000\""),
             "{text}"

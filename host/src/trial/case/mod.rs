@@ -19,7 +19,6 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -30,12 +29,9 @@ use hookbox_core::targetvideo::samples;
 
 use self::file::{Expect, Written};
 use super::script::{Answer, FAILURES};
+use super::text::{BODY_BYTES_MAX, CASE_BYTES_MAX, TextError, read_some};
 use super::{Trial, event, state};
-use crate::config::{ConfigError, Given, Grants};
-
-/// Bytes of a case, and of the body that it names: the most that a server can be
-/// told to take, and something for the rest.
-const FILE_BYTES_MAX: u64 = 66 * 1024 * 1024;
+use crate::config::{ConfigError, Given, Grants, nearest};
 
 /// Cases in one folder.
 const CASES_MAX: usize = 10_000;
@@ -60,6 +56,14 @@ pub enum CaseError {
         path: PathBuf,
         /// Why.
         error: std::io::Error,
+    },
+    /// A file is no text that could be used.
+    #[error("{path}: {error}")]
+    Text {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: TextError,
     },
     /// A folder has none.
     #[error(
@@ -144,7 +148,7 @@ impl Case {
     /// # Errors
     /// What is wrong, and in which line.
     pub fn read(path: &Path) -> Result<Self, CaseError> {
-        let text = text(path)?;
+        let text = text(path, CASE_BYTES_MAX)?;
         let written = Written::parse(path, &text)?;
         Self::new(path, written)
     }
@@ -217,12 +221,10 @@ fn origin(url: &str) -> Option<Origin> {
     format!("{scheme}://{authority}").parse().ok()
 }
 
-fn text(path: &Path) -> Result<String, CaseError> {
+fn text(path: &Path, bytes_max: u64) -> Result<String, CaseError> {
     let unreadable = |error| CaseError::Unreadable { path: path.to_owned(), error };
-    let mut text = String::new();
     let file = fs::File::open(path).map_err(unreadable)?;
-    file.take(FILE_BYTES_MAX).read_to_string(&mut text).map_err(unreadable)?;
-    Ok(text)
+    read_some(file, bytes_max).map_err(|error| CaseError::Text { path: path.to_owned(), error })
 }
 
 fn trial(
@@ -233,15 +235,18 @@ fn trial(
     let (key, body) = match (&written.event, &written.event_file, &written.body) {
         (Some(name), None, None) => {
             let body = samples::body(name).ok_or_else(|| {
-                wrong(
-                    "event",
-                    format!("there is no sample {name:?}; `hookbox send --list` shows them"),
-                )
+                let hint = nearest(name, samples::ALL.map(|(name, _)| name))
+                    .map_or("`hookbox send --list` shows them".to_owned(), |near| {
+                        format!("did you mean {near:?}?")
+                    });
+                wrong("event", format!("there is no sample {name:?}; {hint}"))
             })?;
             ("event", body.to_owned())
         }
         (None, Some(file), None) => {
-            ("event_file", text(&path.parent().unwrap_or(Path::new("")).join(file))?)
+            let file = path.parent().unwrap_or(Path::new("")).join(file);
+            let body = text(&file, BODY_BYTES_MAX);
+            ("event_file", body.map_err(|error| wrong("event_file", error.to_string()))?)
         }
         (None, None, Some(serde_json::Value::String(body))) => ("body", body.clone()),
         (None, None, Some(body)) => ("body", body.to_string()),
@@ -259,6 +264,9 @@ fn trial(
         .map_err(|error| wrong("delivery.source", format!("{error}")))?;
     let event: Event =
         event::genuine(&source, &body).map_err(|error| wrong(key, error.to_string()))?;
+    if delivery.attempt == Some(0) {
+        return Err(wrong("delivery.attempt", "attempts are counted from 1".to_owned()));
+    }
     let received_at_ms = delivery.received_at_ms.unwrap_or(RECEIVED_AT_MS);
     let event_id = match &delivery.event_id {
         Some(id) => id.parse().map_err(|error| wrong("delivery.event_id", format!("{error}")))?,

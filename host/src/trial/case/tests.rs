@@ -111,6 +111,16 @@ fn a_mistake_is_told_with_its_file_and_line() {
             "c.json, line 2: unknown key `evnt`; did you mean `event`?",
         ),
         ("c.toml", "event = \"nothing\"", "c.toml: event: there is no sample \"nothing\""),
+        (
+            "c.toml",
+            "event = \"add_vid\"",
+            "c.toml: event: there is no sample \"add_vid\"; did you mean \"add_video\"?",
+        ),
+        (
+            "c.toml",
+            "event = \"add_video\"\ndelivery.attempt = 0",
+            "c.toml: delivery.attempt: attempts are counted from 1",
+        ),
         ("c.toml", "", "c.toml: event: give exactly one of event, event_file and body"),
         ("c.toml", "event = \"add_video\"\nbody = \"{}\"", "c.toml: event: give exactly one"),
         ("c.toml", "body = \"[]\"", "c.toml: body: the body is not a JSON object"),
@@ -133,6 +143,26 @@ fn a_mistake_is_told_with_its_file_and_line() {
     ] {
         let told = wrong(name, text);
         assert!(told.starts_with(expected), "{text}: {told}");
+    }
+}
+
+#[test]
+fn a_file_that_is_no_text_is_told_by_what_it_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let large = vec![b' '; usize::try_from(CASE_BYTES_MAX).expect("a length") + 1];
+    let body_of = b"event_file = \"body.json\"";
+    for (case, body, expected) in [
+        (&b"\n"[..], &b""[..], "c.toml: empty"),
+        (&large, b"", "c.toml: too large: it has over 4194304 bytes"),
+        (b"# \xff", b"", "c.toml: not UTF-8: byte 2"),
+        (body_of, b"", "body.json: empty"),
+        (body_of, b"\xff", "body.json: not UTF-8: byte 0"),
+    ] {
+        fs::write(folder.path().join("c.toml"), case).expect("a file");
+        fs::write(folder.path().join("body.json"), body).expect("a file");
+        let read = Case::read(&folder.path().join("c.toml"));
+        let told = read.err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(told.contains(expected), "{expected}: {told}");
     }
 }
 
