@@ -1,6 +1,6 @@
 //! Recorded cases: an event, what stands around it, and what is to become of it.
 //!
-//! [`file`] is how a case is written (TOML or JSON, one shape), this is what it
+//! [`mod@file`] is how a case is written (TOML or JSON, one shape), this is what it
 //! means, [`judge`] compares it with what became of the event, [`junit`] tells
 //! other tools.
 //!
