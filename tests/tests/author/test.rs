@@ -78,7 +78,7 @@ fn each_difference_is_told_and_no_secret() {
         .replace("is ready in", "is lost in")
         .replace("memory_bytes_max = 4_000_000", "memory_bytes_max = 1")
         + "[expect.state]\na = \"b\"\n\
-           [[expect.calls]]\nurl = \"https://chat.example/hush-path-4711\"\n";
+           [[expect.calls]]\nurl = \"https://chat.example/hooks/hush-path-4711\"\n";
     let (desk, said) = chat(&wrong);
     let out = said.ended(7);
     for expected in [

@@ -95,6 +95,8 @@ fn daily_report_counts_and_survives_a_failure() {
         "[plugin.daily-report-python]\nkeyvalue = true\nbackoff_first_ms = 1\n",
     );
     server.wait(|line| text(line, "message") == "handled" && text(line, "event") == event);
+    // The line comes before the commit.
+    site.wait_listed(&["deliveries", "list", "--state", "succeeded"], 1);
     let kept = site.done(&["kv", "get", "daily-report-python", "open"]);
     let kept: serde_json::Value = serde_json::from_str(&kept).expect("JSON");
     assert_eq!(kept["events"]["edit_video"], 1, "{kept}");

@@ -51,6 +51,8 @@ fn video_index_keeps_what_is_known_of_a_video() {
         let line = server.wait_done(&event, "video-index-ts");
         assert_eq!(text(&line, "message"), "handled", "{line}");
     }
+    // The line comes before the commit.
+    site.wait_listed(&["deliveries", "list", "--state", "succeeded"], 2);
     let kept = site.done(&["kv", "get", "video-index-ts", "video:734392"]);
     let kept: serde_json::Value = serde_json::from_str(&kept).expect("JSON");
     assert_eq!(kept["name"]["value"], "Harbour at dusk", "{kept}");
