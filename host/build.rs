@@ -1,4 +1,4 @@
-//! Puts what the program embeds where it can be embedded from.
+//! Says where what the program embeds is.
 //!
 //! The Go code that wit-bindgen generates needs a package that comes with the
 //! generator's sources, and with nothing else that could be depended on. It is
@@ -24,10 +24,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=../Cargo.lock");
     let from = generator()?.join("src/pkg");
-    let to = PathBuf::from(env::var("OUT_DIR")?).join("go-runtime");
+    let mut files = Vec::new();
     for part in GO_RUNTIME {
-        copy(&from.join(part), &to.join(part.trim_start_matches("wit/")))?;
+        list(&from.join(part), part.trim_start_matches("wit/"), &mut files)?;
     }
+    files.sort();
+    let of_file =
+        |(name, file): &(String, PathBuf)| format!("({name:?}, include_bytes!({file:?}))");
+    let listed: Vec<String> = files.iter().map(of_file).collect();
+    let to = PathBuf::from(env::var("OUT_DIR")?).join("go_runtime.rs");
+    fs::write(to, format!("&[{}]", listed.join(", ")))?;
     Ok(())
 }
 
@@ -54,16 +60,16 @@ fn generator() -> Result<PathBuf, Box<dyn Error>> {
     Ok(folder.ok_or("cargo metadata names no wit-bindgen-go")?.to_owned())
 }
 
-fn copy(from: &Path, to: &Path) -> Result<(), Box<dyn Error>> {
+/// A file, or all of a folder, by name and place.
+fn list(from: &Path, name: &str, files: &mut Vec<(String, PathBuf)>) -> Result<(), Box<dyn Error>> {
     if !from.is_dir() {
-        let above = to.parent().ok_or("a file without a folder")?;
-        fs::create_dir_all(above)?;
-        fs::copy(from, to).map_err(|error| format!("{}: {error}", from.display()))?;
+        files.push((name.to_owned(), from.to_owned()));
         return Ok(());
     }
-    for entry in fs::read_dir(from)? {
+    for entry in fs::read_dir(from).map_err(|error| format!("{}: {error}", from.display()))? {
         let entry = entry?;
-        copy(&entry.path(), &to.join(entry.file_name()))?;
+        let within = entry.file_name().into_string().map_err(|_| "a name that is no text")?;
+        list(&entry.path(), &format!("{name}/{within}"), files)?;
     }
     Ok(())
 }

@@ -20,16 +20,15 @@ use super::vendor::Files;
 #[folder = "bindings/"]
 struct Layers;
 
-/// What generated Go code needs to run, as it comes with the generator.
-#[derive(Embed)]
-#[folder = "$OUT_DIR/go-runtime/"]
-struct GoRuntime;
+/// What generated Go code needs to run, as it comes with the generator: paths and
+/// contents.
+const GO_RUNTIME: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/go_runtime.rs"));
 
 /// The folder in a project that is written.
 pub(super) const FOLDER: &str = "bindings";
 
 /// Where generated Go code looks for what it needs to run, and where it is.
-const GO_RUNTIME: (&str, &str) = ("go.bytecodealliance.org/pkg/wit/", "hookbox/wit/");
+const GO_IMPORTS: (&str, &str) = ("go.bytecodealliance.org/pkg/wit/", "hookbox/wit/");
 /// The import path of generated Go packages: within the module `hookbox`, as the
 /// layer has it.
 const GO_PACKAGES: &str = "hookbox/wit";
@@ -73,11 +72,10 @@ fn go(project: &Path) -> Result<Files> {
         ..Default::default()
     }
     .build();
-    let (there, here) = GO_RUNTIME;
+    let (there, here) = GO_IMPORTS;
     let mut files = Files::new();
-    for (path, bytes) in
-        generated(project, generator.as_mut())?.into_iter().chain(embedded::<GoRuntime>())
-    {
+    let runtime = GO_RUNTIME.iter().map(|(path, bytes)| ((*path).to_owned(), bytes.to_vec()));
+    for (path, bytes) in generated(project, generator.as_mut())?.into_iter().chain(runtime) {
         let text = String::from_utf8(bytes).with_context(|| path.clone())?;
         files.insert(format!("wit/{path}"), text.replace(there, here).into_bytes());
     }
@@ -86,15 +84,11 @@ fn go(project: &Path) -> Result<Files> {
 }
 
 fn layer(folder: &str) -> Files {
-    let of_folder = |path: &str| path.strip_prefix(folder).map(str::to_owned);
-    embedded::<Layers>().filter_map(|(path, bytes)| Some((of_folder(&path)?, bytes))).collect()
-}
-
-fn embedded<E: Embed>() -> impl Iterator<Item = (String, Vec<u8>)> {
-    E::iter().filter_map(|path| {
-        let bytes = E::get(&path)?.data.into_owned();
-        Some((path.into_owned(), bytes))
-    })
+    let file = |path: std::borrow::Cow<'static, str>| {
+        let name = path.strip_prefix(folder)?.to_owned();
+        Some((name, Layers::get(&path)?.data.into_owned()))
+    };
+    Layers::iter().filter_map(file).collect()
 }
 
 fn generated(project: &Path, generator: &mut dyn WorldGenerator) -> Result<Files> {
