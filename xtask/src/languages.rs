@@ -21,13 +21,14 @@ type Install = fn(&Tools) -> Result<()>;
 const LANGUAGES: [(&str, Install); 5] =
     [("js", js), ("ts", ts), ("python", python), ("c", zig), ("go", go)];
 
-/// Examples in these languages: folder in `plugins-examples`, language.
-const EXAMPLES: [(&str, &str); 5] = [
-    ("purge-cdn-js", "js"),
-    ("video-index-ts", "ts"),
-    ("daily-report-python", "python"),
-    ("encoding-time-c", "c"),
-    ("search-index-go", "go"),
+/// Examples in these languages: folder in `plugins-examples`, language, and what a
+/// build leaves there that the example's own tests need.
+const EXAMPLES: [(&str, &str, &str); 5] = [
+    ("purge-cdn-js", "js", "node_modules"),
+    ("video-index-ts", "ts", "node_modules"),
+    ("daily-report-python", "python", ""),
+    ("encoding-time-c", "c", "bindings"),
+    ("search-index-go", "go", "bindings"),
 ];
 
 /// What makes examples or goes into them, beside their own folders and what links
@@ -121,7 +122,7 @@ pub(crate) fn examples(program: &Path, environment: &Environment) -> Result<()> 
         found.map(|(_, value)| value.clone()).unwrap_or_default()
     };
     let skipped = value("HOOKBOX_SKIPPED_LANGUAGES").to_string_lossy().into_owned();
-    for (example, language) in EXAMPLES {
+    for (example, language, left) in EXAMPLES {
         let folder = crate::root().join("plugins-examples").join(example);
         let made = target().join("guests/components").join(format!("{example}.wasm"));
         if skipped.split(',').any(|skipped| skipped == language) {
@@ -130,7 +131,7 @@ pub(crate) fn examples(program: &Path, environment: &Environment) -> Result<()> 
         }
         let mut sources = vec![folder.clone()];
         sources.extend(LAYERS.map(|layer| crate::root().join(layer)));
-        if !is_newer(&sources, &made)? {
+        if folder.join(left).is_dir() && !is_newer(&sources, &made)? {
             continue;
         }
         println!("Building the example {example}");

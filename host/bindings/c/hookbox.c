@@ -32,6 +32,34 @@ static char *formatted(const char *format, va_list values) {
   return text;
 }
 
+/* How many bytes the character of UTF-8 (RFC 3629) at the beginning has; 0 where
+ * there is none. Ends at a NUL at the latest. */
+static size_t character(const uint8_t *at) {
+  if (at[0] < 0x80) return 1;
+  size_t len = at[0] >= 0xc2 && at[0] <= 0xdf   ? 2
+               : at[0] >= 0xe0 && at[0] <= 0xef ? 3
+               : at[0] >= 0xf0 && at[0] <= 0xf4 ? 4
+                                                : 0;
+  for (size_t i = 1; i < len; i++)
+    if ((at[i] & 0xc0) != 0x80) return 0;
+  /* Longer than need be, of UTF-16, or beyond the last. */
+  bool is_none = (at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) ||
+                 (at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] > 0x8f);
+  return is_none ? 0 : len;
+}
+
+/* What is not UTF-8 becomes a question mark: the host would end the call, for
+ * half a character at the end of a text that was cut. */
+static char *mended(char *text) {
+  uint8_t *at = (uint8_t *)text;
+  while (*at != '\0') {
+    size_t len = character(at);
+    if (len == 0) *at = '?';
+    at += len == 0 ? 1 : len;
+  }
+  return text;
+}
+
 /* Points to the text: for arguments, which the host only reads. */
 static plugin_string_t lent(const char *text) {
   return (plugin_string_t){.ptr = (uint8_t *)text, .len = strlen(text)};
@@ -93,7 +121,7 @@ void hookbox_log(hookbox_level level, const char *format, ...) {
   char *text = formatted(format, values);
   va_end(values);
   plugin_string_t context = lent("");
-  plugin_string_t message = lent(text);
+  plugin_string_t message = lent(mended(text));
   wasi_logging_logging_log((wasi_logging_logging_level_t)level, &context, &message);
   free(text);
 }
@@ -222,7 +250,7 @@ bool exports_hookbox_targetvideo_handler_handle(
   /* Lines of the plugin's that are not ended yet. */
   fflush(NULL);
   if (outcome.kind == HOOKBOX_DONE) return true;
-  const char *reason = outcome.reason == NULL ? "" : outcome.reason;
+  const char *reason = outcome.reason == NULL ? "" : mended(outcome.reason);
   switch (outcome.kind) {
     case HOOKBOX_REJECT:
       err->tag = HOOKBOX_PLUGIN_TYPES_FAILURE_REJECT;

@@ -6,7 +6,7 @@
  * fresh instance, so nothing needs to be freed, and nothing lasts.
  *
  * Types of events and of their payloads are those of plugin.h, made from the
- * WIT in `wit`; so is all that is not here, such as wasi:http.
+ * WIT in `wit`; so is all that is not here.
  */
 #ifndef HOOKBOX_H
 #define HOOKBOX_H
@@ -129,6 +129,55 @@ bool hookbox_state_delete(const char *key);
 bool hookbox_state_increment(const char *key, uint64_t delta, uint64_t *sum);
 /* Try again, for the reason that the host gave last. */
 hookbox_outcome hookbox_state_failed(void);
+
+/* Outgoing HTTP, to origins that the operator granted. Where a call fails later
+ * on, it is handled again and sends again: give the delivery's id along, as its
+ * idempotency key. Redirects are not followed. */
+
+/* A name that is NULL ends a list of them. */
+typedef struct hookbox_header {
+  const char *name;
+  const char *value;
+} hookbox_header;
+
+typedef struct hookbox_request {
+  /* In capitals; NULL: GET. */
+  const char *method;
+  /* https://host[:port]/path?query, with what belongs to a query encoded. */
+  const char *url;
+  /* NULL: none. Host and Content-Length come by themselves. */
+  const hookbox_header *headers;
+  const void *body;
+  size_t body_len;
+  /* Milliseconds to connect, until the answer begins, and between its parts; 0:
+   * 10,000 each. The call's own deadline holds besides. */
+  uint32_t timeout_ms;
+  /* Bytes that the body of the answer may have; 0: 1,048,576. */
+  size_t answer_max;
+} hookbox_request;
+
+typedef struct hookbox_response {
+  uint16_t status;
+  /* In the order they came in, names in lower case. */
+  const hookbox_header *headers;
+  /* With a NUL behind its end. */
+  char *body;
+  size_t body_len;
+  /* https://host[:port], for messages. */
+  const char *origin;
+} hookbox_response;
+
+/* Sends it and reads the whole answer, whatever its status. False where none
+ * came; hookbox_http_failed() then is the outcome to return. */
+bool hookbox_http_send(const hookbox_request *request, hookbox_response *response);
+/* Try again, for the reason of the last request without an answer. */
+hookbox_outcome hookbox_http_failed(void);
+/* The first value of a header field, whatever the case of its name, or NULL. */
+const char *hookbox_http_header(const hookbox_response *response, const char *name);
+/* What most services mean by a status: 200 to 299 done; 408, 425, 429 and 500 on
+ * try again, not before the seconds of Retry-After if it has any; redirects try
+ * again; other 400 to 499 reject. The reason has the beginning of the body. */
+hookbox_outcome hookbox_http_outcome(const hookbox_response *response);
 
 #ifdef __cplusplus
 }

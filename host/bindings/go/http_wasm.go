@@ -1,6 +1,9 @@
 package hookbox
 
 import (
+	"strconv"
+	"strings"
+
 	wit "hookbox/wit/types"
 	outgoing "hookbox/wit/wasi_http_outgoing_handler"
 	wasi "hookbox/wit/wasi_http_types"
@@ -21,9 +24,16 @@ func Send(request Request) (Response, error) {
 	if err != nil {
 		return Response{}, Retry("the request cannot be made: %s", err)
 	}
-	headers := make([]wit.Tuple2[string, []uint8], 0, len(request.Headers))
+	headers := make([]wit.Tuple2[string, []uint8], 0, len(request.Headers)+1)
+	hasLength := len(request.Body) == 0
 	for _, header := range request.Headers {
 		headers = append(headers, wit.Tuple2[string, []uint8]{F0: header[0], F1: []byte(header[1])})
+		hasLength = hasLength || strings.EqualFold(header[0], "content-length")
+	}
+	// Else the body is sent in chunks, which not every service takes.
+	if !hasLength {
+		length := []byte(strconv.Itoa(len(request.Body)))
+		headers = append(headers, wit.Tuple2[string, []uint8]{F0: "content-length", F1: length})
 	}
 	fields := wasi.FieldsFromList(headers)
 	if fields.IsErr() {

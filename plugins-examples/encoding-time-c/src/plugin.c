@@ -1,7 +1,9 @@
-/* Measures how long videos take from their SD rendition to all renditions. */
+/* Measures how long videos take from their SD rendition to all renditions, and
+ * tells of the slow ones. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "hookbox.h"
 
@@ -44,8 +46,27 @@ static hookbox_outcome started(const char *key, int64_t now_s) {
   return hookbox_done();
 }
 
+/* Posts a text to the setting `alert_url`, if the operator gave one. */
+static hookbox_outcome alerted(const char *text, const hookbox_delivery *delivery) {
+  const char *url = hookbox_config("alert_url");
+  if (url == NULL) return hookbox_done();
+  hookbox_request request = {
+      .method = "POST",
+      .url = url,
+      .headers = (const hookbox_header[]){{"content-type", "text/plain; charset=utf-8"},
+                                          {"idempotency-key", hookbox_copy(delivery->id)},
+                                          {NULL, NULL}},
+      .body = text,
+      .body_len = strlen(text),
+  };
+  hookbox_response response;
+  if (!hookbox_http_send(&request, &response)) return hookbox_http_failed();
+  return hookbox_http_outcome(&response);
+}
+
 /* All renditions are there. */
-static hookbox_outcome ended(const char *video, const char *key, int64_t now_s) {
+static hookbox_outcome ended(const char *video, const char *key, int64_t now_s,
+                             const hookbox_delivery *delivery) {
   char *since;
   if (!hookbox_state_get(key, &since, NULL)) return hookbox_state_failed();
   int64_t since_s;
@@ -64,10 +85,12 @@ static hookbox_outcome ended(const char *video, const char *key, int64_t now_s) 
   const char *setting = hookbox_config("slow_after_s");
   if (setting != NULL && !number(setting, &slow_after_s))
     return hookbox_retry("the setting slow_after_s is no number of seconds");
-  hookbox_log(took_s > slow_after_s ? HOOKBOX_WARN : HOOKBOX_INFO,
+  bool is_slow = took_s > slow_after_s;
+  hookbox_log(is_slow ? HOOKBOX_WARN : HOOKBOX_INFO,
               "video %s took %" PRId64 " s; on average %" PRIu64 " s over %" PRIu64 " videos",
               video, took_s, seconds / videos, videos);
-  return hookbox_done();
+  if (!is_slow) return hookbox_done();
+  return alerted(hookbox_format("Video %s took %" PRId64 " s to encode.", video, took_s), delivery);
 }
 
 hookbox_outcome hookbox_handle(const hookbox_event *event, const hookbox_delivery *delivery) {
@@ -81,5 +104,5 @@ hookbox_outcome hookbox_handle(const hookbox_event *event, const hookbox_deliver
   const char *video = hookbox_copy(encoding->video_id.val);
   const char *key = hookbox_format("began:%s", video);
   int64_t now_s = happened_s(event, delivery);
-  return is_first ? started(key, now_s) : ended(video, key, now_s);
+  return is_first ? started(key, now_s) : ended(video, key, now_s, delivery);
 }

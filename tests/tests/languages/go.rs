@@ -6,7 +6,7 @@ use hookbox_tests::upstream::{Answer, Upstream};
 use hookbox_tests::{Site, plugin, sample, text};
 use serde_json::{Value, json};
 
-use super::{author, done, is_skipped, spare_compiling, whole_way, with_tools};
+use super::{author, done, example, is_skipped, spare_compiling, whole_way, with_tools};
 
 #[test]
 fn a_new_plugin_in_go_handles_an_event() {
@@ -155,6 +155,8 @@ fn search_index_writes_and_deletes_documents() {
     assert_eq!(received[0].line, "PUT /videos/documents/734392 HTTP/1.1");
     assert_eq!(received[0].header("authorization"), Some(&*format!("Bearer {KEY}")));
     assert_eq!(received[0].header("content-type"), Some("application/json"));
+    let length = received[0].body.len().to_string();
+    assert_eq!(received[0].header("content-length"), Some(&*length));
     let body: Value = serde_json::from_str(&received[0].body).expect("JSON");
     assert_eq!(body["title"], "Harbour at dawn");
     assert_eq!(body["tags"], json!(["harbour", "morning"]));
@@ -177,4 +179,14 @@ fn search_index_waits_for_an_index_that_is_busy() {
     let line = server.wait_done(&event, "search-index-go");
     assert_eq!(text(&line, "failure"), "retry-after", "{line}");
     upstream.wait_received(2);
+}
+
+#[test]
+fn the_own_tests_of_search_index_pass() {
+    if is_skipped("go") {
+        return;
+    }
+    let folder = example("search-index-go");
+    let tested = done(with_tools(Command::new("go"), &folder, &["test", "-v", "./..."]));
+    assert!(tested.contains("--- PASS"), "{tested}");
 }

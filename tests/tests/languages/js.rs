@@ -8,8 +8,8 @@ use hookbox_tests::upstream::{Answer, Upstream};
 use hookbox_tests::{Site, plugin, sample, text};
 
 use super::{
-    alone, assert_same, author, done, is_skipped, repository, spare_compiling, tools, whole_way,
-    with_tools,
+    alone, assert_same, author, done, example, is_skipped, repository, spare_compiling, tools,
+    whole_way, with_tools,
 };
 
 #[test]
@@ -80,6 +80,15 @@ fn the_declarations_are_of_the_interface() {
     done(with_tools(Command::new(jco), made.path(), &arguments));
     let ours = repository().join("host/templates/node/hookbox/types");
     assert_same(&made.path().join("types"), &ours);
+}
+
+#[test]
+fn the_own_tests_of_purge_cdn_pass() {
+    if is_skipped("js") {
+        return;
+    }
+    let tested = done(with_tools(Command::new("npm"), &example("purge-cdn-js"), &["test"]));
+    assert!(tested.contains("fail 0") && !tested.contains("pass 0"), "{tested}");
 }
 
 #[test]

@@ -114,6 +114,11 @@ fn done(mut command: Command) -> String {
     out
 }
 
+/// Where an example is, with what its build left there.
+fn example(name: &str) -> PathBuf {
+    repository().join("plugins-examples").join(name)
+}
+
 /// The folder of the whole source.
 fn repository() -> PathBuf {
     concat!(env!("CARGO_MANIFEST_DIR"), "/..").into()

@@ -6,7 +6,7 @@ use std::process::Command;
 use hookbox_tests::{Site, plugin, sample, text};
 
 use super::{
-    alone, assert_same, author, done, is_skipped, repository, spare_compiling, whole_way,
+    alone, assert_same, author, done, example, is_skipped, repository, spare_compiling, whole_way,
     with_tools,
 };
 
@@ -101,4 +101,16 @@ fn daily_report_counts_and_survives_a_failure() {
     let kept: serde_json::Value = serde_json::from_str(&kept).expect("JSON");
     assert_eq!(kept["events"]["edit_video"], 1, "{kept}");
     assert_eq!(kept["videos"]["734392"], 1, "{kept}");
+}
+
+#[test]
+fn the_own_tests_of_daily_report_pass() {
+    if is_skipped("python") {
+        return;
+    }
+    let folder = example("daily-report-python");
+    let mut tests = with_tools(Command::new("python3"), &folder, &["-m", "unittest"]);
+    let output = tests.env("PYTHONDONTWRITEBYTECODE", "1").output().expect("started");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && !said.contains("Ran 0 tests"), "{said}");
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use hookbox_tests::{Site, plugin, sample, text};
 
-use super::{alone, author, done, is_skipped, js, spare_compiling, whole_way, with_tools};
+use super::{alone, author, done, example, is_skipped, js, spare_compiling, whole_way, with_tools};
 
 #[test]
 fn a_new_plugin_in_typescript_handles_an_event() {
@@ -34,6 +34,15 @@ fn an_exception_in_typescript_names_file_and_line() {
         let _alone = alone();
         js::a_mistake_is_shown_with_its_line("ts", "src/plugin.ts");
     }
+}
+
+#[test]
+fn the_own_tests_of_video_index_pass() {
+    if is_skipped("ts") {
+        return;
+    }
+    let tested = done(with_tools(Command::new("npm"), &example("video-index-ts"), &["test"]));
+    assert!(tested.contains("fail 0") && !tested.contains("pass 0"), "{tested}");
 }
 
 #[test]
